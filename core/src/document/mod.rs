@@ -1,0 +1,3 @@
+//! Documents: the only place that names Automerge.
+
+pub mod model;

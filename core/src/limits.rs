@@ -1,0 +1,28 @@
+//! Every limit of the product in one place; each has a clear error where it is enforced.
+
+/// Largest single change, bytes of its raw chunk.
+pub const CHANGE_BYTES_MAX: usize = 64 * 1024;
+/// Most operations in one change.
+pub const CHANGE_OPS_MAX: u64 = 4_096;
+/// Most changes in one signed run.
+pub const RUN_CHANGES_MAX: usize = 256;
+/// Largest exchange body after decompression, bytes.
+pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Default and largest page that a device asks for, bytes before compression.
+pub const PAGE_BYTES_MAX: u32 = 2 * 1024 * 1024;
+/// Most scopes in one request; a replica with more asks in turns.
+pub const REQUEST_SCOPES_MAX: usize = 64;
+/// Longest note or text answer, characters.
+pub const NOTE_CHARS_MAX: usize = 10_000;
+/// Largest photo, bytes.
+pub const PHOTO_BYTES_MAX: u64 = 20 * 1024 * 1024;
+/// Most changes in one document before it is sealed.
+pub const DOCUMENT_CHANGES_MAX: u32 = 5_000;
+/// Most actors in one document before it is sealed.
+pub const DOCUMENT_ACTORS_MAX: u32 = 500;
+/// Most runs of one device that may wait for missing predecessors.
+pub const PARKED_RUNS_MAX: usize = 1_000;
+/// Largest definition, bytes.
+pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
+/// A device clock further than this from the server's is marked suspicious, milliseconds.
+pub const CLOCK_SKEW_SUSPICIOUS_MS: i64 = 10 * 60 * 1000;

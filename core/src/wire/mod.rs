@@ -1,0 +1,3 @@
+//! The wire: messages, framing, signed runs, chain and digest.
+
+pub mod message;
