@@ -160,6 +160,23 @@ impl Model {
             .map(|(rest, _)| rest)
     }
 
+    /// Moves the model on by one edit whose author has seen everything in it.
+    ///
+    /// A text edit that was read back from operations carries no text and leaves the text as it is.
+    pub fn apply(&mut self, edit: &Edit) {
+        match edit {
+            Edit::Put { key, stamped } => {
+                let register = Register { winner: stamped.clone(), others: Vec::new() };
+                self.registers.insert(key.clone(), register);
+            }
+            Edit::Text { key, to: Some(to) } => {
+                self.texts.insert(key.clone(), to.clone());
+            }
+            Edit::Text { to: None, .. } => {}
+            Edit::Event(event) => self.events.push(event.clone()),
+        }
+    }
+
     /// Ids of the events that no other event has seen: what the next event comes `after`.
     #[must_use]
     pub fn latest_events(&self) -> Vec<String> {

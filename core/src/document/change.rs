@@ -1,0 +1,107 @@
+//! One Automerge change as bytes that were checked for form and hash.
+
+use automerge::{Change, ExpandedChange};
+use sha2::{Digest as _, Sha256};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Error, ErrorKind};
+use crate::id::{ActorId, ChangeHash};
+use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX};
+
+const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
+const UNCOMPRESSED_CHANGE: u8 = 1;
+
+/// A parsed change chunk: uncompressed, within the limits, its checksum right.
+///
+/// Parsing says nothing about whether its operations fit a document.
+#[derive(Clone, Debug)]
+pub struct RawChange {
+    /// The whole chunk.
+    pub bytes: Vec<u8>,
+    /// SHA-256 as Automerge defines it.
+    pub hash: ChangeHash,
+    /// Its author.
+    pub actor: ActorId,
+    /// Its place among the author's changes of the document, from 1.
+    pub seq: u64,
+    /// Counter of its first operation.
+    pub start_op: u64,
+    /// Counter of its last operation; `start_op - 1` when it has none.
+    pub max_op: u64,
+    /// The changes it directly builds on, sorted.
+    pub deps: Vec<ChangeHash>,
+    /// Other actors that its operations name.
+    pub other_actors: Vec<ActorId>,
+    /// True when nothing rides along: no message, no time, no extra bytes.
+    pub is_bare: bool,
+    pub(super) parsed: Change,
+}
+
+impl RawChange {
+    /// Reads one chunk.
+    ///
+    /// # Errors
+    /// `Protocol` when the bytes are not exactly one uncompressed change with a right checksum, are
+    /// larger than [`CHANGE_BYTES_MAX`], hold more than [`CHANGE_OPS_MAX`] operations, or make
+    /// Automerge panic.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
+        if bytes.len() > CHANGE_BYTES_MAX {
+            return Err(malformed("变更超过大小上限", "the change is larger than allowed"));
+        }
+        if bytes.len() < 10 || bytes[..4] != MAGIC || bytes[8] != UNCOMPRESSED_CHANGE {
+            return Err(malformed("不是未压缩的变更块", "not an uncompressed change chunk"));
+        }
+        let hash: [u8; 32] = Sha256::digest(&bytes[8..]).into();
+        if bytes[4..8] != hash[..4] {
+            return Err(malformed("变更校验和不符", "the change's checksum is wrong"));
+        }
+        let parsed = catch_unwind(AssertUnwindSafe(|| Change::from_bytes(bytes.clone())))
+            .map_err(|_| malformed("变更无法解析", "the change cannot be parsed"))?
+            .map_err(|error| malformed("变更无法解析", "the change cannot be parsed").caused_by(error))?;
+        Self::checked(parsed, bytes, ChangeHash(hash))
+    }
+
+    /// Wraps a change that this process made itself.
+    pub(super) fn of_own(parsed: Change) -> Result<Self, Error> {
+        let bytes = parsed.raw_bytes().to_vec();
+        let hash = ChangeHash(parsed.hash().0);
+        Self::checked(parsed, bytes, hash)
+    }
+
+    fn checked(parsed: Change, bytes: Vec<u8>, hash: ChangeHash) -> Result<Self, Error> {
+        if parsed.hash().0 != hash.0 || parsed.raw_bytes() != bytes {
+            return Err(malformed("变更字节不规范", "the change's bytes are not canonical"));
+        }
+        if parsed.len() as u64 > CHANGE_OPS_MAX {
+            return Err(malformed("变更操作数超过上限", "the change has more operations than allowed"));
+        }
+        let mut deps: Vec<ChangeHash> = parsed.deps().iter().map(|dep| ChangeHash(dep.0)).collect();
+        deps.sort_unstable();
+        Ok(Self {
+            hash,
+            actor: ActorId::from_slice(parsed.actor_id().to_bytes())?,
+            seq: parsed.seq(),
+            start_op: parsed.start_op().get(),
+            max_op: parsed.max_op(),
+            deps,
+            other_actors: parsed
+                .other_actor_ids()
+                .iter()
+                .map(|actor| ActorId::from_slice(actor.to_bytes()))
+                .collect::<Result<_, _>>()?,
+            is_bare: parsed.extra_bytes().is_empty() && parsed.message().is_none() && parsed.timestamp() == 0,
+            bytes,
+            parsed,
+        })
+    }
+
+    /// The operations, decoded.
+    pub(super) fn decode(&self) -> Result<ExpandedChange, Error> {
+        catch_unwind(AssertUnwindSafe(|| self.parsed.decode()))
+            .map_err(|_| malformed("变更内容无法解码", "the change's operations cannot be decoded"))
+    }
+}
+
+pub(super) fn malformed(zh: &str, en: &str) -> Error {
+    Error::new(ErrorKind::Protocol, zh, en)
+}

@@ -1,0 +1,122 @@
+//! Reading a document into a [`Model`], now or at earlier heads.
+
+use automerge::iter::MapRange;
+use automerge::{Automerge, ObjId, ReadDoc, ScalarValue, Value as AmValue, ValueRef};
+use std::collections::BTreeMap;
+
+use super::change::malformed;
+use super::genesis::{EVENTS, REGISTERS, TEXTS};
+use super::model::{Event, Model, Register, Stamped};
+use super::stamp::{decode_event, decode_stamped};
+use crate::error::Error;
+
+/// Fills `empty` from `doc`, at `heads` where given.
+pub(super) fn read_model(
+    doc: &Automerge,
+    mut empty: Model,
+    heads: Option<&[automerge::ChangeHash]>,
+) -> Result<Model, Error> {
+    empty.registers = registers(doc, heads)?;
+    empty.events = events(doc, heads)?;
+    empty.texts = texts(doc, heads)?;
+    Ok(empty)
+}
+
+/// The container object that the genesis made under the root key `name`.
+pub(super) fn container(doc: &Automerge, name: &str) -> Result<ObjId, Error> {
+    match doc.get(automerge::ROOT, name) {
+        Ok(Some((AmValue::Object(_), id))) => Ok(id),
+        _ => Err(malformed("文档缺少基本结构", "the document lacks its containers")),
+    }
+}
+
+fn range<'d>(doc: &'d Automerge, object: &ObjId, heads: Option<&[automerge::ChangeHash]>) -> MapRange<'d> {
+    match heads {
+        None => doc.map_range(object, ..),
+        Some(heads) => doc.map_range_at(object, .., heads),
+    }
+}
+
+fn registers(
+    doc: &Automerge,
+    heads: Option<&[automerge::ChangeHash]>,
+) -> Result<BTreeMap<String, Register>, Error> {
+    let object = container(doc, REGISTERS.0)?;
+    let mut registers = BTreeMap::new();
+    for item in range(doc, &object, heads) {
+        let winner = decode_stamped(bytes_of(&item.value)?)?;
+        let others = if item.conflict { concurrent(doc, &object, &item.key, heads)? } else { Vec::new() };
+        registers.insert(item.key.into_owned(), Register { winner, others });
+    }
+    Ok(registers)
+}
+
+/// The values beside the winner, latest operation first.
+fn concurrent(
+    doc: &Automerge,
+    object: &ObjId,
+    key: &str,
+    heads: Option<&[automerge::ChangeHash]>,
+) -> Result<Vec<Stamped>, Error> {
+    let all = match heads {
+        None => doc.get_all(object, key),
+        Some(heads) => doc.get_all_at(object, key, heads),
+    }
+    .map_err(|error| malformed("文档无法读取", "the document cannot be read").caused_by(error))?;
+    all.iter()
+        .rev()
+        .skip(1)
+        .map(|(value, _)| match value {
+            AmValue::Scalar(scalar) => match scalar.as_ref() {
+                ScalarValue::Bytes(bytes) => decode_stamped(bytes),
+                _ => Err(not_bytes()),
+            },
+            AmValue::Object(_) => Err(not_bytes()),
+        })
+        .collect()
+}
+
+fn events(doc: &Automerge, heads: Option<&[automerge::ChangeHash]>) -> Result<Vec<Event>, Error> {
+    let object = container(doc, EVENTS.0)?;
+    let mut ordered = Vec::new();
+    for item in range(doc, &object, heads) {
+        let event = decode_event(&item.key, bytes_of(&item.value)?)?;
+        let place = match item.id() {
+            ObjId::Id(counter, actor, _) => (counter, actor.to_bytes().to_vec()),
+            ObjId::Root => (0, Vec::new()),
+        };
+        ordered.push((place, event));
+    }
+    ordered.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(ordered.into_iter().map(|(_, event)| event).collect())
+}
+
+fn texts(
+    doc: &Automerge,
+    heads: Option<&[automerge::ChangeHash]>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let object = container(doc, TEXTS.0)?;
+    let mut texts = BTreeMap::new();
+    for item in range(doc, &object, heads) {
+        let text = match heads {
+            None => doc.text(item.id()),
+            Some(heads) => doc.text_at(item.id(), heads),
+        }
+        .map_err(|error| malformed("文档无法读取", "the document cannot be read").caused_by(error))?;
+        if !text.is_empty() {
+            texts.insert(item.key.into_owned(), text);
+        }
+    }
+    Ok(texts)
+}
+
+fn bytes_of<'v>(value: &'v ValueRef<'_>) -> Result<&'v [u8], Error> {
+    match value {
+        ValueRef::Scalar(automerge::ScalarValueRef::Bytes(bytes)) => Ok(bytes.as_ref()),
+        ValueRef::Scalar(_) | ValueRef::Object(_) => Err(not_bytes()),
+    }
+}
+
+fn not_bytes() -> Error {
+    malformed("记录中的一个值不是约定的形式", "a value of the record does not have the agreed form")
+}
