@@ -13,6 +13,7 @@ pub mod limits;
 pub mod projection;
 pub mod replica;
 pub mod rules;
+pub mod sqlite;
 pub mod store;
 pub mod time;
 pub mod wire;

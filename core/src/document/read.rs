@@ -67,10 +67,10 @@ fn concurrent(
         .rev()
         .skip(1)
         .map(|(value, _)| match value {
-            AmValue::Scalar(scalar) => match scalar.as_ref() {
-                ScalarValue::Bytes(bytes) => decode_stamped(bytes),
-                _ => Err(not_bytes()),
-            },
+            AmValue::Scalar(scalar) => {
+                let ScalarValue::Bytes(bytes) = scalar.as_ref() else { return Err(not_bytes()) };
+                decode_stamped(bytes)
+            }
             AmValue::Object(_) => Err(not_bytes()),
         })
         .collect()

@@ -93,12 +93,17 @@ fn value(e: &mut Encoder<&mut Vec<u8>>, value: &Value) -> Encoding {
 }
 
 fn read_value(d: &mut Decoder<'_>) -> Decoding<Value> {
-    match d.datatype()? {
-        Type::Null => d.null().map(|()| Value::Null),
-        Type::Bool => d.bool().map(Value::Bool),
-        Type::F64 => d.f64().map(Value::Number),
-        Type::String => d.str().map(|text| Value::Text(text.to_owned())),
-        _ => d.i64().map(Value::Int),
+    let kind = d.datatype()?;
+    if kind == Type::Null {
+        d.null().map(|()| Value::Null)
+    } else if kind == Type::Bool {
+        d.bool().map(Value::Bool)
+    } else if kind == Type::F64 {
+        d.f64().map(Value::Number)
+    } else if kind == Type::String {
+        d.str().map(|text| Value::Text(text.to_owned()))
+    } else {
+        d.i64().map(Value::Int)
     }
 }
 
