@@ -1,1 +1,22 @@
-//! Projection.
+//! Rows for lists, search, history and clashes: a function of the documents and nothing else.
+//!
+//! Receives the model of a document and the catalog of definitions; writes rows with [`write()`] inside
+//! the caller's transaction; hands on plain records. The same tables and the same code serve the
+//! device and the branch, so that both can compare [`fingerprint()`]s. Forbidden here: documents
+//! themselves, clocks (the caller says at which time a record counts as overdue), and anything that
+//! cannot be computed again from a document, such as what is still unsent.
+
+mod coding;
+mod fingerprint;
+mod read;
+mod row;
+mod schema;
+mod search;
+#[cfg(test)]
+mod tests;
+
+pub use fingerprint::fingerprint;
+pub use read::{Filter, conflicts, count, find, history, list, row};
+pub use row::{Choice, ClashRow, HistoryLine, LineKind, Projected, Row, RowKind, remove};
+pub use schema::SCHEMA;
+pub use search::search;

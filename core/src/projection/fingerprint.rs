@@ -1,0 +1,64 @@
+//! One hash over all rows of a scope: law 5 compares it between replicas and the branch.
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use sha2::{Digest as _, Sha256};
+
+use crate::error::Error;
+use crate::id::ScopeId;
+
+/// Every table with its columns in a fixed order; `id` stays out, because it is local.
+const TABLES: [&str; 5] = [
+    "SELECT p.document, p.kind, p.definition, p.definition_version, p.definition_hash, p.project, p.state, \
+     p.terminal, p.title, p.summary, p.number, p.temp_number, p.created_by, p.created_at_ms, \
+     p.updated_at_ms, p.listed_at_ms, p.due_ms, p.handler, p.first_contact, p.owner_dept, p.score, \
+     p.result, p.clashes, p.contested FROM projected AS p WHERE p.scope = ?1 ORDER BY p.document",
+    "SELECT n.document, n.user FROM projected_person AS n JOIN projected AS p USING (document) \
+     WHERE p.scope = ?1 ORDER BY n.document, n.user",
+    "SELECT h.document, h.place, h.kind, h.what, h.event, h.user, h.at_ms, h.state, h.contested, h.data \
+     FROM projected_history AS h JOIN projected AS p USING (document) \
+     WHERE p.scope = ?1 ORDER BY h.document, h.place",
+    "SELECT c.document, c.place, c.choice, c.key, c.reason, c.value, c.user, c.at_ms \
+     FROM projected_clash AS c JOIN projected AS p USING (document) \
+     WHERE p.scope = ?1 ORDER BY c.document, c.place, c.choice",
+    "SELECT p.document, t.body FROM projected AS p JOIN projected_text AS t ON t.rowid = p.id \
+     WHERE p.scope = ?1 ORDER BY p.document",
+];
+
+/// SHA-256 over every row of `scope`, table by table, document by document.
+///
+/// Two stores that hold the same documents of the scope have the same fingerprint, however the
+/// documents came.
+///
+/// # Errors
+/// `Busy`, `Corrupt` or `Storage` when reading fails.
+pub fn fingerprint(conn: &Connection, scope: &ScopeId) -> Result<[u8; 32], Error> {
+    let mut hasher = Sha256::new();
+    for (table, sql) in (0_u8..).zip(TABLES) {
+        hasher.update([0xff, table]);
+        let mut select = conn.prepare_cached(sql)?;
+        let columns = select.column_count();
+        let mut rows = select.query([scope.as_str()])?;
+        while let Some(row) = rows.next()? {
+            hasher.update([0xfe]);
+            for column in 0..columns {
+                absorb(&mut hasher, row.get_ref(column)?);
+            }
+        }
+    }
+    Ok(hasher.finalize().into())
+}
+
+/// Takes one value in with its type and length, so that no two rows look alike.
+fn absorb(hasher: &mut Sha256, value: ValueRef<'_>) {
+    let (tag, bytes): (u8, &[u8]) = match value {
+        ValueRef::Null => (0, &[]),
+        ValueRef::Integer(number) => (1, &number.to_be_bytes()),
+        ValueRef::Real(number) => (2, &number.to_bits().to_be_bytes()),
+        ValueRef::Text(text) => (3, text),
+        ValueRef::Blob(blob) => (4, blob),
+    };
+    hasher.update([tag]);
+    hasher.update((bytes.len() as u64).to_be_bytes());
+    hasher.update(bytes);
+}

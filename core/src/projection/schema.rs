@@ -1,0 +1,87 @@
+//! The tables of the projection, the same on a device and at the branch.
+
+/// Creates the projection's tables; the first step of both stores' schemas runs it.
+///
+/// The comments stand inside the statements, so that `.schema` shows them. No column holds anything
+/// that is not in a document: rows can be dropped and written again to the same bytes.
+pub const SCHEMA: &str = "
+CREATE TABLE projected (
+    -- One row per document: what lists, counts and filters need without loading a document.
+    id INTEGER PRIMARY KEY,            -- joins projected_text; local, no part of the fingerprint
+    document BLOB NOT NULL UNIQUE,     -- document id, 16 bytes
+    scope TEXT NOT NULL,               -- unit/stream that the document is replicated in
+    kind INTEGER NOT NULL,             -- 1 inspection, 2 ledger entry
+    definition TEXT NOT NULL,          -- id of the checklist or ledger
+    definition_version INTEGER NOT NULL,
+    definition_hash BLOB NOT NULL,     -- with id and version: the definition the document pins
+    project TEXT NOT NULL,             -- project the record is about; the branch where it names none
+    state TEXT NOT NULL,               -- derived lifecycle state
+    terminal INTEGER NOT NULL,         -- 1 where that state ends the lifecycle: never overdue
+    title TEXT NOT NULL,               -- title of the checklist or ledger, zh-CN
+    summary TEXT NOT NULL,             -- one line that tells the record from its neighbours
+    number TEXT,                       -- official number, given by the branch
+    temp_number TEXT,                  -- number given offline; stays searchable for ever
+    created_by TEXT,                   -- person of the first event
+    created_at_ms INTEGER NOT NULL,    -- device time of the first event
+    updated_at_ms INTEGER NOT NULL,    -- latest device time of any value or event
+    listed_at_ms INTEGER NOT NULL,     -- order of lists: creation, but not later than the branch's number
+    due_ms INTEGER,                    -- when it is due: end of the due day, or the promised time
+    handler TEXT,                      -- person who works on it
+    first_contact TEXT,                -- person who answers for it to the caller
+    owner_dept TEXT,                   -- department in charge
+    score REAL,                        -- score of a sheet, percent or count as its method says
+    result TEXT,                       -- result of a sheet: pass, fail, open
+    clashes INTEGER NOT NULL,          -- clashes that wait for a decision
+    contested INTEGER NOT NULL         -- events that the merge left contested
+);
+CREATE INDEX projected_by_scope ON projected (scope, document);
+CREATE INDEX projected_by_definition ON projected (definition, listed_at_ms DESC, document);
+CREATE INDEX projected_by_listing ON projected (listed_at_ms DESC, document);
+CREATE INDEX projected_by_project ON projected (project, definition, listed_at_ms DESC);
+CREATE INDEX projected_by_due ON projected (due_ms) WHERE due_ms IS NOT NULL AND terminal = 0;
+CREATE INDEX projected_by_number ON projected (number) WHERE number IS NOT NULL;
+CREATE INDEX projected_by_temp_number ON projected (temp_number) WHERE temp_number IS NOT NULL;
+
+CREATE TABLE projected_person (
+    -- Who may call a document mine: its author, and everyone its fields or answers name or come from.
+    document BLOB NOT NULL,
+    user TEXT NOT NULL,
+    PRIMARY KEY (user, document)
+) WITHOUT ROWID;
+CREATE INDEX projected_person_by_document ON projected_person (document, user);
+
+CREATE TABLE projected_history (
+    -- What happened to a document, in the order to show: events in causal order, and between them
+    -- the values as they stand with who wrote them and when.
+    document BLOB NOT NULL,
+    place INTEGER NOT NULL,            -- order within the document, from 0
+    kind INTEGER NOT NULL,             -- 1 event, 2 value
+    what TEXT NOT NULL,                -- kind of the event, or key of the value
+    event TEXT NOT NULL,               -- id of the event; empty for a value
+    user TEXT NOT NULL,                -- who
+    at_ms INTEGER NOT NULL,            -- device time
+    state TEXT NOT NULL,               -- lifecycle state after the event, where it has one
+    contested INTEGER NOT NULL,        -- 1 where the merge left the event contested
+    data TEXT NOT NULL,                -- JSON object: what the event carried; {\"value\": ..} for a value
+    PRIMARY KEY (document, place)
+) WITHOUT ROWID;
+
+CREATE TABLE projected_clash (
+    -- One choice of one clash that waits for a decision.
+    document BLOB NOT NULL,
+    place INTEGER NOT NULL,            -- order of the clash within the document, from 0
+    choice INTEGER NOT NULL,           -- order of the choice within the clash, from 0; 0 is the winner
+    key TEXT NOT NULL,                 -- key of the value, or id of the contested event
+    reason TEXT NOT NULL,              -- why it waits, a stable code
+    value TEXT NOT NULL,               -- JSON: what was written
+    user TEXT NOT NULL,                -- who wrote it
+    at_ms INTEGER NOT NULL,            -- device time
+    PRIMARY KEY (document, place, choice)
+) WITHOUT ROWID;
+
+CREATE VIRTUAL TABLE projected_text USING fts5(
+    -- Full text of a document; rowid is projected.id. Trigrams, because Chinese has no spaces.
+    body,
+    tokenize = 'trigram'
+);
+";

@@ -1,0 +1,48 @@
+//! Full-text search over Chinese and Latin text.
+//!
+//! The index holds trigrams, so a term of three characters or more is looked up; a shorter one,
+//! common in Chinese (漏水), is compared with the text of every record.
+
+use rusqlite::Connection;
+use rusqlite::types::ToSql;
+
+use crate::error::Error;
+use crate::projection::read::rows;
+use crate::projection::row::{ROW_COLUMNS, Row};
+
+/// Fewest characters of a term that the trigram index can look up.
+const TRIGRAM_CHARS: usize = 3;
+
+/// Records that contain every term of `text` (terms are separated by spaces, case does not matter):
+/// those whose number is exactly `text` first, then newest first.
+///
+/// # Errors
+/// `Busy`, `Corrupt` or `Storage` when reading fails.
+pub fn search(conn: &Connection, text: &str, limit: u32) -> Result<Vec<Row>, Error> {
+    let terms: Vec<&str> = text.split_whitespace().collect();
+    if terms.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(text.trim().to_uppercase())];
+    let mut parts: Vec<&str> = Vec::new();
+    let (long, short): (Vec<&str>, Vec<&str>) =
+        terms.into_iter().partition(|term| term.chars().count() >= TRIGRAM_CHARS);
+    if !long.is_empty() {
+        let quoted: Vec<String> =
+            long.iter().map(|term| format!("\"{}\"", term.replace('"', "\"\""))).collect();
+        parts.push("projected_text MATCH ?");
+        values.push(Box::new(quoted.join(" AND ")));
+    }
+    for term in short {
+        parts.push("t.body LIKE ? ESCAPE '\\'");
+        let escaped = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        values.push(Box::new(format!("%{escaped}%")));
+    }
+    let sql = format!(
+        "SELECT {ROW_COLUMNS}, p.number IS ?1 OR p.temp_number IS ?1 AS named \
+         FROM projected_text AS t JOIN projected AS p ON p.id = t.rowid \
+         WHERE {} ORDER BY named DESC, p.listed_at_ms DESC, p.document LIMIT {limit}",
+        parts.join(" AND ")
+    );
+    rows(conn, &sql, &values)
+}
