@@ -1,0 +1,198 @@
+//! Framing of messages: CBOR inside one zstd frame, decoded under a hard cap.
+
+use minicbor::{Decode, Encode};
+use std::io::{Cursor, Read as _};
+
+use crate::error::{Error, ErrorKind};
+
+/// zstd level of messages: the level at which a phone still packs faster than it sends.
+const LEVEL: i32 = 3;
+/// Largest zstd window that is accepted (8 MiB): a frame cannot make the reader reserve more.
+const WINDOW_LOG_MAX: u32 = 23;
+
+/// Encodes a message: CBOR, then one zstd frame.
+///
+/// # Panics
+/// Never for the types of [`message`](super::message): their encoders write to memory and cannot fail.
+#[must_use]
+pub fn encode<T: Encode<()>>(message: &T) -> Vec<u8> {
+    let plain = minicbor::to_vec(message).expect("encoding a message into memory cannot fail");
+    zstd::stream::encode_all(plain.as_slice(), LEVEL).expect("compressing in memory cannot fail")
+}
+
+/// Size of a message before compression, bytes: what the caps of the protocol count.
+#[must_use]
+pub fn plain_size<T: Encode<()>>(message: &T) -> usize {
+    minicbor::to_vec(message).map_or(0, |plain| plain.len())
+}
+
+/// Decodes a message that [`encode`] wrote.
+///
+/// At most `max_bytes` are decompressed, whatever the frame claims.
+///
+/// # Errors
+/// `Protocol` for bytes that are no zstd frame, are cut short, hold more than `max_bytes`, are no CBOR of
+/// this message, or carry anything behind it. [`is_too_large`] tells the oversize case from the others.
+pub fn decode<T: for<'b> Decode<'b, ()>>(bytes: &[u8], max_bytes: usize) -> Result<T, Error> {
+    let plain = decompress(bytes, max_bytes)?;
+    let mut decoder = minicbor::Decoder::new(&plain);
+    let message = decoder.decode::<T>().map_err(|cause| {
+        Error::new(
+            ErrorKind::Protocol,
+            "消息不是有效的 CBOR;请升级后重试",
+            "the message is not valid CBOR of this protocol; update and try again",
+        )
+        .caused_by(cause)
+    })?;
+    if decoder.position() != plain.len() {
+        return Err(trailing());
+    }
+    Ok(message)
+}
+
+/// True when `error` says that a message holds more bytes than its reader takes.
+#[must_use]
+pub fn is_too_large(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<TooLarge>())
+}
+
+/// Decompresses exactly one frame under the cap.
+fn decompress(bytes: &[u8], max_bytes: usize) -> Result<Vec<u8>, Error> {
+    let broken = |cause: std::io::Error| {
+        Error::new(
+            ErrorKind::Protocol,
+            "消息压缩数据损坏或不完整;请重试",
+            "the compressed message is damaged or cut short; try again",
+        )
+        .caused_by(cause)
+    };
+    let mut source = Cursor::new(bytes);
+    let mut plain = Vec::new();
+    {
+        let mut decoder =
+            zstd::stream::read::Decoder::with_buffer(&mut source).map_err(broken)?.single_frame();
+        decoder.window_log_max(WINDOW_LOG_MAX).map_err(broken)?;
+        let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
+        decoder.take(limit).read_to_end(&mut plain).map_err(broken)?;
+    }
+    if plain.len() > max_bytes {
+        return Err(Error::new(
+            ErrorKind::Protocol,
+            format!("消息解压后超过 {max_bytes} 字节上限"),
+            format!("the message holds more than {max_bytes} bytes after decompression"),
+        )
+        .caused_by(TooLarge));
+    }
+    if usize::try_from(source.position()).ok() != Some(bytes.len()) {
+        return Err(trailing());
+    }
+    Ok(plain)
+}
+
+/// Marks the oversize error for [`is_too_large`].
+#[derive(Debug, thiserror::Error)]
+#[error("over the cap")]
+struct TooLarge;
+
+fn trailing() -> Error {
+    Error::new(
+        ErrorKind::Protocol,
+        "消息后面带有多余的数据",
+        "the message is followed by bytes that do not belong to it",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decode, encode, is_too_large};
+    use crate::error::ErrorKind;
+    use crate::id::{DefinitionRef, ScopeId};
+    use crate::wire::message::{Health, Reply, Request, ScopeRequest};
+    use proptest::prelude::*;
+
+    fn request() -> Request {
+        Request {
+            protocol: 1,
+            app: "test/1".into(),
+            schema: 1,
+            device_time_ms: 1_700_000_000_000,
+            max_bytes: 65_536,
+            grants_tag: [7; 8],
+            scopes: vec![ScopeRequest {
+                scope: ScopeId::new("pj.a/patrol"),
+                epoch: 9,
+                cursor: 3,
+                chain: [1; 32],
+                full: false,
+            }],
+            definitions: vec![DefinitionRef {
+                id: "tpl.a".into(),
+                version: 1,
+                hash: crate::id::ContentHash([2; 32]),
+            }],
+            push: Vec::new(),
+            health: Health { pending_changes: 1, pending_photos: 2, conflicts: 3 },
+        }
+    }
+
+    #[test]
+    fn a_request_has_these_bytes() {
+        let plain = minicbor::to_vec(request()).unwrap();
+        let golden = concat!(
+            "aa00010166746573742f310201031b0000018bcfe56800041a000100000548070707070707070706",
+            "81a5006b706a2e612f706174726f6c01090203035820010101010101010101010101010101010101",
+            "010101010101010101010101010104f40781a3006574706c2e610101025820020202020202020202",
+            "02020202020202020202020202020202020202020202020880",
+            "09a3000101020203"
+        );
+        assert_eq!(data_encoding::HEXLOWER.encode(&plain), golden);
+        assert_eq!(decode::<Request>(&encode(&request()), 1000).unwrap(), request());
+    }
+
+    #[test]
+    fn a_bomb_is_refused_by_the_cap() {
+        let bomb = zstd::stream::encode_all(vec![0_u8; 64 << 20].as_slice(), 19).unwrap();
+        assert!(bomb.len() < 10_000);
+        let error = decode::<Request>(&bomb, 4 << 20).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert!(is_too_large(&error));
+    }
+
+    #[test]
+    fn cut_and_padded_messages_are_refused() {
+        let whole = encode(&request());
+        for length in 0..whole.len() {
+            let error = decode::<Request>(&whole[..length], 10_000).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Protocol, "cut at {length}");
+            assert!(!is_too_large(&error));
+        }
+        let mut padded = whole.clone();
+        padded.push(0);
+        assert_eq!(decode::<Request>(&padded, 10_000).unwrap_err().kind(), ErrorKind::Protocol);
+        let twice = [whole.clone(), whole].concat();
+        assert_eq!(decode::<Request>(&twice, 10_000).unwrap_err().kind(), ErrorKind::Protocol);
+        let mut plain = minicbor::to_vec(request()).unwrap();
+        plain.push(0xf6);
+        let inner = zstd::stream::encode_all(plain.as_slice(), 3).unwrap();
+        assert_eq!(decode::<Request>(&inner, 10_000).unwrap_err().kind(), ErrorKind::Protocol);
+    }
+
+    #[test]
+    fn unknown_keys_are_ignored() {
+        let mut plain = minicbor::to_vec(request()).unwrap();
+        plain[0] = 0xab;
+        plain.extend_from_slice(&[0x18, 0x63, 0x81, 0x01]);
+        let frame = zstd::stream::encode_all(plain.as_slice(), 3).unwrap();
+        assert_eq!(decode::<Request>(&frame, 10_000).unwrap(), request());
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = decode::<Request>(&bytes, 10_000);
+            let frame = zstd::stream::encode_all(bytes.as_slice(), 1).unwrap();
+            let _ = decode::<Request>(&frame, 10_000);
+            let _ = decode::<Reply>(&frame, 10_000);
+        }
+    }
+}
