@@ -1,0 +1,197 @@
+//! Who may import what. Receives the tree; hands on findings; the tables below are the drawing of
+//! ARCHITECTURE.md in a form that a machine checks.
+
+use crate::source::Source;
+use crate::tree::{Finding, Tree};
+
+/// The rooms of the core and what each may import beside itself.
+const CORE_ROOMS: &[(&str, &[&str])] = &[
+    ("id", GROUND),
+    ("time", GROUND),
+    ("limits", GROUND),
+    ("error", GROUND),
+    ("definition", GROUND),
+    ("document", &["id", "time", "limits", "error", "definition"]),
+    ("rules", &["id", "time", "limits", "error", "definition", "document"]),
+    ("wire", &["id", "time", "limits", "error", "definition", "document", "rules"]),
+    ("exchange", &["id", "time", "limits", "error", "definition", "document", "rules", "wire"]),
+    ("store", &["id", "time", "limits", "error", "definition", "document", "rules", "wire", "exchange"]),
+    ("projection", &["id", "time", "limits", "error", "definition", "document", "rules", "wire"]),
+    ("replica", EVERYTHING),
+    ("lib", EVERYTHING),
+];
+const GROUND: &[&str] = &["id", "time", "limits", "error"];
+const EVERYTHING: &[&str] = &[
+    "id",
+    "time",
+    "limits",
+    "error",
+    "definition",
+    "document",
+    "rules",
+    "wire",
+    "exchange",
+    "store",
+    "projection",
+];
+
+/// What the pure core never names: a clock, randomness, threads, the network, the process.
+const IMPURE: &[&[&str]] = &[
+    &["std", "time"],
+    &["std", "net"],
+    &["std", "thread"],
+    &["std", "env"],
+    &["std", "process"],
+    &["getrandom"],
+    &["rand"],
+    &["fastrand"],
+    &["tokio"],
+    &["ureq"],
+    &["axum"],
+];
+
+/// The server's rooms that may not name the crates and rooms beside them.
+const SERVER_FORBIDS: &[(&str, &[&[&str]])] = &[
+    (
+        "sync-server/src/hub/",
+        &[
+            &["axum"],
+            &["hyper"],
+            &["tower"],
+            &["tower_http"],
+            &["crate", "api"],
+            &["crate", "console"],
+            &["crate", "auth"],
+            &["crate", "routes"],
+            &["crate", "demo"],
+        ],
+    ),
+    ("sync-server/src/auth", &[&["crate", "api"], &["crate", "console"], &["crate", "routes"]]),
+    ("sync-server/src/api/", &[&["crate", "console"], &["crate", "routes"], &["rusqlite"]]),
+    ("sync-server/src/console/", &[&["crate", "api"], &["crate", "routes"], &["rusqlite"]]),
+];
+
+/// Imports of the core: each room only what lies below it.
+pub(crate) fn core_rooms(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, text) in tree.under(&["core/src/"], ".rs") {
+        let module = module_of(file);
+        let room = module.first().map_or("lib", String::as_str);
+        let Some((_, allowed)) = CORE_ROOMS.iter().find(|(name, _)| *name == room) else {
+            findings.push(Finding::new(file, 1, format!("`{room}` is no room of the core: give it a place")));
+            continue;
+        };
+        for (line, path) in Source::read(text).paths() {
+            let Some(target) = room_named(&path, &module) else { continue };
+            let known = CORE_ROOMS.iter().any(|(name, _)| *name == target);
+            if known && target != room && !allowed.contains(&target) {
+                findings.push(Finding::new(file, line, format!("`{room}` may not import `{target}`")));
+            }
+        }
+    }
+    findings
+}
+
+/// Only `document` names Automerge.
+pub(crate) fn automerge_at_home(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, text) in tree.under(&["core/src/", "sync-server/src/", "bindings/"], ".rs") {
+        if file.starts_with("core/src/document/") {
+            continue;
+        }
+        for token in Source::read(text).product() {
+            if token.text == "automerge" && token.kind == crate::source::Kind::Word {
+                findings.push(Finding::new(file, token.line, "only core/src/document names automerge"));
+            }
+        }
+    }
+    findings
+}
+
+/// No clock, randomness, threads, network, process or files in the core.
+pub(crate) fn core_is_pure(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, text) in tree.under(&["core/src/"], ".rs") {
+        let source = Source::read(text);
+        for (line, path) in source.paths() {
+            let impure = IMPURE.iter().any(|banned| begins(&path, banned));
+            let clock = path.last().is_some_and(|last| last == "now");
+            let files = begins(&path, &["std", "fs"]) && !file.starts_with("core/src/store/");
+            if impure || clock || files {
+                let path = path.join("::");
+                findings.push(Finding::new(
+                    file,
+                    line,
+                    format!("the core is pure: `{path}` comes in as an argument"),
+                ));
+            }
+        }
+        for token in source.product().filter(|token| token.text == "SystemTime" || token.text == "Instant") {
+            findings.push(Finding::new(file, token.line, "the core reads no clock: take a Moment"));
+        }
+    }
+    findings
+}
+
+/// The hub knows no HTTP, rooms of the server import downwards only.
+pub(crate) fn server_rooms(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (folder, forbidden) in SERVER_FORBIDS {
+        for (file, text) in tree.under(&[folder], ".rs") {
+            for (line, path) in Source::read(text).paths() {
+                if forbidden.iter().any(|banned| begins(&path, banned)) {
+                    let path = path.join("::");
+                    findings.push(Finding::new(file, line, format!("{folder} may not import `{path}`")));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// Core, server and bindings meet only as the drawing says.
+pub(crate) fn crates(tree: &Tree) -> Vec<Finding> {
+    let forbidden: &[(&str, &[&str])] = &[
+        ("core/", &["xunyuan-server", "xunyuan-cli", "xunyuan-ffi", "uniffi", "axum", "tokio", "ureq"]),
+        ("sync-server/", &["xunyuan-cli", "xunyuan-ffi", "uniffi"]),
+        ("bindings/", &["xunyuan-server", "axum", "automerge"]),
+        ("bindings/cli/", &["xunyuan-ffi", "uniffi"]),
+    ];
+    let mut findings = Vec::new();
+    for (folder, names) in forbidden {
+        for (file, text) in tree.under(&[folder], "Cargo.toml") {
+            for (at, line) in text.lines().enumerate() {
+                let key = line.split(['=', '.']).next().unwrap_or_default().trim();
+                if names.contains(&key) {
+                    findings.push(Finding::new(file, at + 1, format!("{folder} may not depend on `{key}`")));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// The module a core file is: `core/src/wire/run.rs` is `[wire, run]`, the root is empty.
+fn module_of(file: &str) -> Vec<String> {
+    let path = file.trim_start_matches("core/src/").trim_end_matches(".rs");
+    let mut module: Vec<String> = path.split('/').map(str::to_owned).collect();
+    if module.last().is_some_and(|last| last == "mod" || last == "lib") {
+        module.pop();
+    }
+    module
+}
+
+/// The room that a path written in `module` leads to, if it leads to one.
+fn room_named<'a>(path: &'a [String], module: &[String]) -> Option<&'a str> {
+    let ups = path.iter().take_while(|part| *part == "super").count();
+    let first = match path.first()?.as_str() {
+        "crate" => 1,
+        "super" if ups == module.len() => ups,
+        _ => return None,
+    };
+    path.get(first).map(String::as_str)
+}
+
+fn begins(path: &[String], with: &[&str]) -> bool {
+    path.len() >= with.len() && path.iter().zip(with).all(|(have, want)| have == want)
+}
