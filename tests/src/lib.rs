@@ -1,1 +1,7 @@
-//! x
+//! The harness of Xunyuan's tests: a simulated world in which the real replica and the real hub run
+//! from one seed, with clock and network replaced.
+//!
+//! Ordered maps and seeded randomness only, so that a seed plays the same run on every machine.
+
+pub mod network;
+pub mod seed;

@@ -1,0 +1,147 @@
+//! The simulated network: it loses requests, loses replies, repeats and delays.
+//!
+//! It carries bytes and knows nothing of what is in them. What it carries when is decided by the seed
+//! and the virtual clock alone.
+
+use std::collections::BTreeMap;
+
+use crate::seed::Seed;
+
+/// How bad the network is, in percent of the messages it carries.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Weather {
+    /// Requests that never reach the branch.
+    pub lost_requests: u8,
+    /// Replies that never reach the device, although the branch has acted.
+    pub lost_replies: u8,
+    /// Requests that reach the branch a second time, later.
+    pub repeated: u8,
+    /// Longest time that a message takes, milliseconds; each takes a random part of it.
+    pub delay_ms_max: u32,
+}
+
+impl Weather {
+    /// Nothing goes wrong and everything arrives at once.
+    pub const CLEAR: Self = Self { lost_requests: 0, lost_replies: 0, repeated: 0, delay_ms_max: 0 };
+    /// A basement: one message in four is lost, one in five arrives twice, up to a minute late.
+    pub const BASEMENT: Self =
+        Self { lost_requests: 25, lost_replies: 25, repeated: 20, delay_ms_max: 60_000 };
+}
+
+/// A message on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parcel {
+    /// From a device to the branch.
+    Request {
+        /// The device's place in the world.
+        from: usize,
+        /// True for a repeated request: nobody waits for its reply.
+        is_echo: bool,
+        /// The coded request.
+        body: Vec<u8>,
+    },
+    /// From the branch to a device.
+    Reply {
+        /// The device's place in the world.
+        to: usize,
+        /// The coded reply, or what the branch answered instead.
+        body: Result<Vec<u8>, Silence>,
+    },
+}
+
+/// Why a device gets no reply to its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// The request or its reply was lost; the device's patience ran out.
+    Timeout,
+    /// The branch refused the exchange as a whole.
+    Refused,
+}
+
+/// Messages on their way, by the time they arrive.
+#[derive(Debug, Default)]
+pub struct Network {
+    in_flight: BTreeMap<(i64, u64), Parcel>,
+    sent: u64,
+    /// How bad it is now.
+    pub weather: Weather,
+}
+
+impl Network {
+    /// Takes a request from a device: it arrives, or a timeout does; perhaps an echo of it follows.
+    pub fn send_request(&mut self, seed: &mut Seed, now_ms: i64, from: usize, body: Vec<u8>) {
+        if seed.chance(self.weather.repeated) {
+            let echo = Parcel::Request { from, is_echo: true, body: body.clone() };
+            self.post(seed, now_ms + i64::from(self.weather.delay_ms_max), echo);
+        }
+        if seed.chance(self.weather.lost_requests) {
+            let lost = Parcel::Reply { to: from, body: Err(Silence::Timeout) };
+            return self.post(seed, now_ms, lost);
+        }
+        self.post(seed, now_ms, Parcel::Request { from, is_echo: false, body });
+    }
+
+    /// Takes the branch's reply to a device: it arrives, or a timeout does.
+    pub fn send_reply(&mut self, seed: &mut Seed, now_ms: i64, to: usize, body: Result<Vec<u8>, Silence>) {
+        let body = if seed.chance(self.weather.lost_replies) { Err(Silence::Timeout) } else { body };
+        self.post(seed, now_ms, Parcel::Reply { to, body });
+    }
+
+    /// When the next message arrives; `None` when nothing is on its way.
+    #[must_use]
+    pub fn next_arrival_ms(&self) -> Option<i64> {
+        self.in_flight.keys().next().map(|(at_ms, _)| *at_ms)
+    }
+
+    /// The next message with the time of its arrival.
+    pub fn deliver(&mut self) -> Option<(i64, Parcel)> {
+        self.in_flight.pop_first().map(|((at_ms, _), parcel)| (at_ms, parcel))
+    }
+
+    fn post(&mut self, seed: &mut Seed, now_ms: i64, parcel: Parcel) {
+        let delay = seed.below(self.weather.delay_ms_max as usize + 1);
+        self.sent += 1;
+        self.in_flight.insert((now_ms + i64::try_from(delay).unwrap_or(0), self.sent), parcel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clear_weather_delivers_everything_at_once_and_in_order() {
+        let (mut seed, mut network) = (Seed::of(1), Network::default());
+        network.send_request(&mut seed, 5, 0, vec![1]);
+        network.send_reply(&mut seed, 5, 1, Ok(vec![2]));
+        assert_eq!(network.next_arrival_ms(), Some(5));
+        assert_eq!(network.deliver(), Some((5, Parcel::Request { from: 0, is_echo: false, body: vec![1] })));
+        assert_eq!(network.deliver(), Some((5, Parcel::Reply { to: 1, body: Ok(vec![2]) })));
+        assert_eq!(network.deliver(), None);
+    }
+
+    #[test]
+    fn every_request_ends_in_an_arrival_or_a_timeout() {
+        let (mut seed, mut network) = (Seed::of(2), Network::default());
+        network.weather = Weather::BASEMENT;
+        for _ in 0..200 {
+            network.send_request(&mut seed, 0, 3, vec![9]);
+        }
+        let (mut arrived, mut lost, mut echoes) = (0, 0, 0);
+        let mut last_ms = 0;
+        while let Some((at_ms, parcel)) = network.deliver() {
+            assert!(at_ms >= last_ms);
+            last_ms = at_ms;
+            match parcel {
+                Parcel::Request { is_echo: true, .. } => echoes += 1,
+                Parcel::Request { is_echo: false, .. } => arrived += 1,
+                Parcel::Reply { body, .. } => {
+                    assert_eq!(body, Err(Silence::Timeout));
+                    lost += 1;
+                }
+            }
+        }
+        assert_eq!(arrived + lost, 200);
+        assert!(lost > 20 && echoes > 10, "{lost} {echoes}");
+    }
+}

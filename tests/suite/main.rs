@@ -1,0 +1,5 @@
+//! The suites that share one binary, because linking is slow: scenarios, properties, bad input,
+//! golden bytes and real processes.
+
+#[cfg(test)]
+mod wire;

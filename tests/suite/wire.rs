@@ -1,0 +1,207 @@
+//! Golden bytes: a whole request and a whole reply, as version 1 of the protocol writes them.
+//!
+//! A released fixture is never changed: devices that were offline for months speak it. `BLESS=1`
+//! writes the files where a new version adds some.
+
+use std::fs;
+use std::path::PathBuf;
+
+use data_encoding::HEXLOWER;
+use xunyuan_core::document::model::{Edit, Event, Stamped, Value};
+use xunyuan_core::document::{Document, RawChange};
+use xunyuan_core::error::{Refusal, Sentence};
+use xunyuan_core::id::{ActorId, ChangeHash, ContentHash, DefinitionRef, DocumentId, ScopeId, UserId};
+use xunyuan_core::limits::REQUEST_BYTES_MAX;
+use xunyuan_core::wire::key::{Key, verify};
+use xunyuan_core::wire::log::{Chain, Digest, Link, grants_tag, head_signing_bytes};
+use xunyuan_core::wire::message::{
+    Body, Directive, Head, Health, PROTOCOL, PushedRun, Record, Reply, Request, Run, ScopeReply,
+    ScopeRequest, Verdict,
+};
+use xunyuan_core::wire::{frame, run};
+
+const ACTOR: ActorId = ActorId([0xac; 16]);
+const AT_MS: i64 = 1_795_395_960_000;
+
+fn definition() -> DefinitionRef {
+    DefinitionRef { id: "tpl.park_patrol".to_owned(), version: 1, hash: ContentHash([0xde; 32]) }
+}
+
+fn changes() -> Vec<RawChange> {
+    let by = UserId::new("u.pt01");
+    let mut sheet = Document::new(DocumentId([0xd0; 16]), &definition(), &[]);
+    let stamped = |value: Value| Stamped { value, by: by.clone(), at_ms: AT_MS };
+    let create = Event {
+        id: "e1".to_owned(),
+        kind: "create".to_owned(),
+        by: by.clone(),
+        at_ms: AT_MS,
+        from: String::new(),
+        after: Vec::new(),
+        data: [("slot".to_owned(), Value::Text("sch.patrol_daily@2026-11-23T09:00".to_owned()))].into(),
+    };
+    let answers = [
+        vec![Edit::Event(create)],
+        vec![
+            Edit::Put { key: "item/pp.fire.06".to_owned(), stamped: stamped(Value::Number(0.08)) },
+            Edit::Put {
+                key: "note/pp.fire.06".to_owned(), stamped: stamped(Value::Text("水压偏低".into()))
+            },
+        ],
+        vec![Edit::Put { key: "item/pp.green.01".to_owned(), stamped: stamped(Value::Null) }],
+    ];
+    answers.iter().map(|edits| sheet.edit(ACTOR, edits).unwrap()).collect()
+}
+
+fn scope() -> ScopeId {
+    ScopeId::new("pj.lanyuan/patrol")
+}
+
+fn signed_run() -> Run {
+    let changes = changes();
+    let chunks: Vec<&[u8]> = changes.iter().map(|change| change.bytes.as_slice()).collect();
+    let last_hash = changes.last().unwrap().hash;
+    let signed =
+        run::signing_bytes(&scope(), &DocumentId([0xd0; 16]), &ACTOR, &UserId::new("u.pt01"), &last_hash);
+    Run {
+        definition: 0,
+        actor: ACTOR,
+        changes: run::pack(&chunks).unwrap(),
+        last_hash,
+        signature: Key::from_seed(&[1; 32]).sign(&signed),
+    }
+}
+
+fn request() -> Request {
+    Request {
+        protocol: PROTOCOL,
+        app: "xunyuan-cli/0.1.0".to_owned(),
+        schema: 1,
+        device_time_ms: AT_MS + 5,
+        max_bytes: 2 * 1024 * 1024,
+        grants_tag: grants_tag(&[scope(), ScopeId::new("br.hz/definitions")]),
+        scopes: vec![
+            ScopeRequest {
+                scope: scope(),
+                epoch: 0x0102_0304_0506_0708,
+                cursor: 300,
+                chain: [0xc4; 32],
+                full: false,
+            },
+            ScopeRequest {
+                scope: ScopeId::new("br.hz/definitions"),
+                epoch: 0,
+                cursor: 0,
+                chain: [0; 32],
+                full: true,
+            },
+        ],
+        definitions: vec![definition()],
+        push: vec![PushedRun { scope: scope(), document: DocumentId([0xd0; 16]), run: signed_run() }],
+        health: Health { pending_changes: 3, pending_photos: 1, conflicts: 2 },
+    }
+}
+
+fn record(seq: u64, document: DocumentId, body: Body) -> Record {
+    Record {
+        seq,
+        document,
+        device: Key::from_seed(&[1; 32]).device_id(),
+        user: UserId::new("u.pt01"),
+        received_at_ms: AT_MS + 9,
+        body,
+    }
+}
+
+fn reply() -> Reply {
+    let json = br#"{"id":"rs.pass_fail_na"}"#.to_vec();
+    let reference = DefinitionRef { id: "rs.all".to_owned(), version: 2, hash: ContentHash([0xdf; 32]) };
+    let records = vec![
+        record(301, DocumentId([0xd0; 16]), Body::Run(signed_run())),
+        record(302, DocumentId([0xd1; 16]), Body::Own(ChangeHash([0xe1; 32]))),
+        record(303, DocumentId([0xd2; 16]), Body::Definition { reference, json }),
+    ];
+    let mut chain = Chain([0xc4; 32]);
+    let mut digest = Digest::default();
+    for row in &records {
+        chain = chain.next(&scope(), &Link::of(row));
+        digest.add(&row.document, &row.body.last_hash());
+    }
+    let signature = Key::from_seed(&[2; 32]).sign(&head_signing_bytes(&scope(), 7, 303, &chain, &digest));
+    let sentence = || Sentence::new("请升级", "please update");
+    Reply {
+        server_time_ms: AT_MS + 10,
+        verdicts: vec![
+            Verdict::Accepted { seq: 301 },
+            Verdict::Duplicate { seq: 7 },
+            Verdict::Parked { missing: vec![ChangeHash([0xaa; 32])] },
+            Verdict::Rejected {
+                refusal: Refusal::new("transition_not_allowed", "不允许", "not allowed"),
+                from_change: 2,
+            },
+        ],
+        scopes: vec![ScopeReply {
+            scope: scope(),
+            epoch: 7,
+            records,
+            next_cursor: 303,
+            chain: chain.0,
+            head: Some(Head { count: digest.count, sum: digest.sum, signature }),
+            more: false,
+        }],
+        definitions: vec![definition()],
+        grants: Some(vec![ScopeId::new("br.hz/definitions"), scope()]),
+        directives: vec![
+            Directive::NewActor { document: DocumentId([0xd0; 16]) },
+            Directive::ResetScope { scope: scope() },
+            Directive::Upgrade { sentence: sentence() },
+            Directive::Wipe { sentence: sentence() },
+        ],
+    }
+}
+
+/// Hex lines of 64 digits, so that a difference shows where it is.
+fn lines(bytes: &[u8]) -> String {
+    bytes.chunks(32).map(|line| HEXLOWER.encode(line) + "\n").collect()
+}
+
+fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/wire").join(name);
+    if std::env::var_os("BLESS").is_some() && !path.exists() {
+        fs::write(&path, lines(bytes)).unwrap();
+    }
+    let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
+    HEXLOWER.decode(text.replace('\n', "").as_bytes()).unwrap()
+}
+
+#[test]
+fn a_request_of_version_1_keeps_its_bytes() {
+    let plain = minicbor::to_vec(request()).unwrap();
+    assert_eq!(lines(&plain), lines(&golden("request-1.cbor.hex", &plain)));
+    let framed = golden("request-1.frame.hex", &frame::encode(&request()));
+    assert_eq!(frame::decode::<Request>(&framed, REQUEST_BYTES_MAX).unwrap(), request());
+}
+
+#[test]
+fn a_reply_of_version_1_keeps_its_bytes() {
+    let plain = minicbor::to_vec(reply()).unwrap();
+    assert_eq!(lines(&plain), lines(&golden("reply-1.cbor.hex", &plain)));
+    let framed = golden("reply-1.frame.hex", &frame::encode(&reply()));
+    assert_eq!(frame::decode::<Reply>(&framed, REQUEST_BYTES_MAX).unwrap(), reply());
+}
+
+#[test]
+fn the_golden_run_rebuilds_to_its_signed_changes() {
+    let pushed = &request().push[0];
+    let chunks = run::unpack(&pushed.run.changes, pushed.run.actor).unwrap();
+    assert_eq!(chunks, changes().into_iter().map(|change| change.bytes).collect::<Vec<_>>());
+    let last = RawChange::parse(chunks.last().unwrap().clone()).unwrap();
+    assert_eq!(last.hash, pushed.run.last_hash);
+    let user = UserId::new("u.pt01");
+    let signed = run::signing_bytes(&pushed.scope, &pushed.document, &ACTOR, &user, &last.hash);
+    let public = Key::from_seed(&[1; 32]).public();
+    assert!(verify(&public, &signed, &pushed.run.signature));
+    let forged =
+        run::signing_bytes(&pushed.scope, &pushed.document, &ACTOR, &UserId::new("u.pt02"), &last.hash);
+    assert!(!verify(&public, &forged, &pushed.run.signature));
+}
