@@ -1,1 +1,12 @@
-//! x
+//! The branch server of Xunyuan (巡园): reconciles what devices wrote offline.
+//!
+//! `main → command → routes → api → auth → hub → core`. The hub holds the protocol and the store and
+//! knows no HTTP; everything here carries bytes and sentences between it and the outside. What is
+//! deliberately absent: rules and SQL outside of the hub, handlers that log, and a second place where
+//! an error gets its shape (that is [`problem`]).
+
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod metrics;
+pub mod problem;

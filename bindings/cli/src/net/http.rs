@@ -1,0 +1,251 @@
+//! Carries bytes to the branch and back, and says in words why that failed.
+
+use serde_json::Value as Json;
+use std::io::Read;
+use std::time::Duration;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+use xunyuan_core::limits::REQUEST_BYTES_MAX;
+
+use crate::failure::Failure;
+
+/// Longest wait for the connection itself.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Longest whole request: a page over a thin line.
+const WHOLE: Duration = Duration::from_secs(120);
+/// How long one poke connection is kept before it is opened anew, so that a line that died without a
+/// word is noticed.
+const POKES: Duration = Duration::from_secs(600);
+/// Longest silence on a poke connection; the branch sends a comment every few seconds.
+const SILENCE: Duration = Duration::from_secs(90);
+/// Largest reply taken: a page, and room for one large record.
+const REPLY_BYTES_MAX: u64 = 4 * REQUEST_BYTES_MAX as u64;
+
+/// A request that brought nothing back.
+#[derive(Clone, Debug)]
+pub(crate) struct CarryFailure {
+    /// What to tell the person.
+    pub(crate) failure: Failure,
+    /// Status that the branch answered with; `None` when it was not reached.
+    pub(crate) status: Option<u16>,
+    /// How long the branch asked to wait, milliseconds.
+    pub(crate) retry_after_ms: Option<u64>,
+}
+
+/// The HTTP client of the terminal.
+#[derive(Clone, Debug)]
+pub(crate) struct Carrier {
+    agent: Agent,
+}
+
+impl Carrier {
+    /// A client with the product's name and time limits.
+    pub(crate) fn new(app: &str) -> Self {
+        let config = Agent::config_builder()
+            .timeout_connect(Some(CONNECT))
+            .timeout_global(Some(WHOLE))
+            .http_status_as_error(false)
+            .user_agent(app)
+            .build();
+        Self { agent: config.into() }
+    }
+
+    /// `POST` of bytes; the bytes of the reply.
+    ///
+    /// # Errors
+    /// When the branch is not reached or answers with another status than 200.
+    pub(crate) fn post(
+        &self,
+        url: &str,
+        token: Option<&str>,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, CarryFailure> {
+        let mut request = self.agent.post(url).content_type(content_type);
+        if let Some(token) = token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let response = accepted(request.send(body))?;
+        let body = response.into_body().into_with_config().limit(REPLY_BYTES_MAX).read_to_vec();
+        body.map_err(|error| unreachable(&error))
+    }
+
+    /// `GET` of the poke stream; its bytes as they come.
+    ///
+    /// # Errors
+    /// When the branch is not reached or answers with another status than 200.
+    pub(crate) fn pokes(&self, url: &str, token: &str) -> Result<impl Read + Send + use<>, CarryFailure> {
+        let request = self.agent.get(url).header("Authorization", format!("Bearer {token}"));
+        let request = request.header("Accept", "text/event-stream");
+        let request = request.config().timeout_global(Some(POKES)).timeout_per_read(Some(SILENCE)).build();
+        Ok(accepted(request.call())?.into_body().into_reader())
+    }
+}
+
+fn accepted(outcome: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, CarryFailure> {
+    let response = outcome.map_err(|error| unreachable(&error))?;
+    let status = response.status().as_u16();
+    if status == 200 {
+        return Ok(response);
+    }
+    let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+    let retry_after_ms = retry_after.and_then(|text| text.trim().parse::<u64>().ok()).map(|s| s * 1000);
+    let said = response.into_body().into_with_config().limit(64 * 1024).read_to_vec().unwrap_or_default();
+    Err(CarryFailure {
+        failure: refused(status, &said, retry_after_ms),
+        status: Some(status),
+        retry_after_ms,
+    })
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "ureq's errors are open-ended")]
+/// The failure for a connection that was not made or broke.
+fn unreachable(error: &ureq::Error) -> CarryFailure {
+    let (code, zh, en) = match error {
+        ureq::Error::Timeout(_) => {
+            ("timeout", "分公司服务器没有及时应答", "the branch server did not answer in time")
+        }
+        ureq::Error::HostNotFound => {
+            ("host_not_found", "找不到分公司服务器的地址", "the branch server's address is not known")
+        }
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+            ("address_invalid", "分公司服务器的地址有误", "the branch server's address is malformed")
+        }
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => (
+            "not_trusted",
+            "无法确认分公司服务器的身份(证书不可信)",
+            "the branch server's certificate is not trusted",
+        ),
+        ureq::Error::BodyExceedsLimit(_) => {
+            ("reply_too_large", "分公司服务器的应答过大", "the branch server's answer is too large")
+        }
+        _ => ("no_connection", "连不上分公司服务器", "the branch server cannot be reached"),
+    };
+    let failure = Failure::no_connection(code, zh, en)
+        .and(";已保存的内容都在本机,稍后再试", "; everything saved is kept on this device, try again later");
+    CarryFailure { failure, status: None, retry_after_ms: None }
+}
+
+/// The failure for a status of the branch, in the branch's own words where it gave some.
+fn refused(status: u16, said: &[u8], retry_after_ms: Option<u64>) -> Failure {
+    let own = sentence_of(said);
+    let (code, zh, en) = match status {
+        401 => (
+            "not_recognised",
+            "分公司不认得本设备(令牌无效):请重新开通,本机内容不会丢失",
+            "the branch does not recognise this device (invalid token): enrol again, nothing here is lost",
+        ),
+        403 => ("refused_by_branch", "分公司拒绝了本设备或链接", "the branch refuses this device or link"),
+        404 | 405 => ("not_a_branch", "该地址不是巡园服务器", "there is no Xunyuan server at this address"),
+        413 => {
+            ("too_large", "一次上传的内容过大,分公司没有接收", "the branch did not take this much at once")
+        }
+        426 => (
+            "upgrade_needed",
+            "本程序版本过旧,请升级;本机内容会保留",
+            "this program is too old for the branch: update it; everything here is kept",
+        ),
+        429 | 503 => {
+            ("branch_busy", "分公司服务器繁忙,稍后再试", "the branch server is busy, try again later")
+        }
+        _ => ("branch_failed", "分公司服务器没有正常应答", "the branch server did not answer properly"),
+    };
+    let (code, zh, en) = match &own {
+        Some((code, zh, en)) => (code.as_str(), zh.as_str(), en.as_str()),
+        None => (code, zh, en),
+    };
+    let failure = match status {
+        400 | 401 | 403 | 409 | 410 | 413 | 422 | 426 => Failure::refused(code, zh, en),
+        _ => Failure::no_connection(code, zh, en),
+    };
+    match retry_after_ms {
+        Some(ms) => {
+            let seconds = ms / 1000;
+            failure.and(&format!("({seconds} 秒后再试)"), &format!(" (again in {seconds} s)"))
+        }
+        None => failure,
+    }
+}
+
+/// `{"error":{"code","zh","en"}}`, as the branch and this program print errors.
+fn sentence_of(said: &[u8]) -> Option<(String, String, String)> {
+    let json: Json = serde_json::from_slice(said).ok()?;
+    let error = json.get("error").unwrap_or(&json);
+    let text = |key: &str| error.get(key).and_then(Json::as_str).map(str::to_owned);
+    Some((text("code")?, text("zh")?, text("en")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
+    /// Answers one request with `reply` and gives the address.
+    fn answering(reply: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                let line = line.trim().to_ascii_lowercase();
+                if let Some(value) = line.strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                if line.is_empty() {
+                    break;
+                }
+            }
+            reader.read_exact(&mut vec![0; length]).unwrap();
+            stream.write_all(reply.as_bytes()).unwrap();
+        });
+        format!("http://{address}/v1/exchange")
+    }
+
+    fn post(url: &str) -> Result<Vec<u8>, CarryFailure> {
+        Carrier::new("test/0").post(url, Some("t"), "application/cbor", b"abc")
+    }
+
+    #[test]
+    fn bytes_go_and_come() {
+        let url = answering("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\npong");
+        assert_eq!(post(&url).unwrap(), b"pong");
+    }
+
+    #[test]
+    fn a_busy_branch_says_how_long_to_wait() {
+        let reply = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let failed = post(&answering(reply)).unwrap_err();
+        assert_eq!((failed.status, failed.retry_after_ms), (Some(503), Some(7_000)));
+        assert_eq!((failed.failure.exit(), failed.failure.code()), (3, "branch_busy"));
+        assert!(failed.failure.sentences().1.contains("again in 7 s"));
+    }
+
+    #[test]
+    fn refusals_of_the_branch_are_exit_1_in_its_own_words() {
+        let reply = "HTTP/1.1 403 Forbidden\r\nContent-Length: 71\r\nConnection: close\r\n\r\n{\"error\":{\"code\":\"revoked\",\"zh\":\"已吊销\",\"en\":\"this device is out\"}}";
+        let failed = post(&answering(reply)).unwrap_err();
+        assert_eq!((failed.failure.exit(), failed.failure.code()), (1, "revoked"));
+        assert_eq!(failed.failure.sentences(), ("已吊销", "this device is out"));
+        for status in [401, 403, 413, 426] {
+            assert_eq!(refused(status, b"", None).exit(), 1, "{status}");
+        }
+        for status in [404, 500, 502, 503] {
+            assert_eq!(refused(status, b"<html>", None).exit(), 3, "{status}");
+        }
+    }
+
+    #[test]
+    fn nobody_there_is_exit_3() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        drop(listener);
+        let failed = post(&url).unwrap_err();
+        assert_eq!((failed.failure.exit(), failed.status), (3, None));
+        assert_eq!(post("not a url").unwrap_err().failure.exit(), 3);
+    }
+}

@@ -1,0 +1,12 @@
+//! The network, as thin as it gets: bytes to the branch and back, and pokes from it.
+//!
+//! Receives addresses, tokens and bytes, hands on bytes or a [`CarryFailure`]. Knows nothing of what
+//! the bytes mean and opens no replica.
+
+mod backoff;
+mod http;
+mod sse;
+
+pub(crate) use backoff::Backoff;
+pub(crate) use http::{Carrier, CarryFailure};
+pub(crate) use sse::EventReader;

@@ -1,0 +1,172 @@
+//! What the server counts about itself, as Prometheus text.
+//!
+//! Labels are routes and status codes only: no device, person or scope can be read from a metric.
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Media type of the text.
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Which route answered with which status.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    route: String,
+    status: u16,
+}
+
+/// Which way bytes of exchanges went.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Direction {
+    direction: &'static str,
+}
+
+/// The counters of one server process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    answers: Family<Answer, Counter>,
+    bytes: Family<Direction, Counter>,
+    exchange_seconds: Histogram,
+    running: Gauge,
+    streams: Gauge,
+    overloaded: Counter,
+    pokes: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Mutex::new(Registry::with_prefix("xunyuan")),
+            answers: Family::default(),
+            bytes: Family::default(),
+            exchange_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
+            running: Gauge::default(),
+            streams: Gauge::default(),
+            overloaded: Counter::default(),
+            pokes: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&self) {
+        let Ok(mut registry) = self.registry.lock() else { return };
+        registry.register("http_answers", "Answers by route and status", self.answers.clone());
+        registry.register_with_unit(
+            "exchange",
+            "Body bytes of exchanges as sent, in from devices and out to them",
+            Unit::Bytes,
+            self.bytes.clone(),
+        );
+        registry.register_with_unit(
+            "exchange_duration",
+            "Time of one exchange in the hub, waiting for a slot not included",
+            Unit::Seconds,
+            self.exchange_seconds.clone(),
+        );
+        registry.register("hub_calls_running", "Calls that the hub works on now", self.running.clone());
+        registry.register("poke_streams", "Devices that listen for pokes now", self.streams.clone());
+        registry.register(
+            "overloaded",
+            "Requests turned away because no slot became free",
+            self.overloaded.clone(),
+        );
+        registry.register("pokes_sent", "Pokes written to devices", self.pokes.clone());
+    }
+
+    /// Counts one answer.
+    pub fn answered(&self, route: &str, status: u16) {
+        self.answers.get_or_create(&Answer { route: route.to_owned(), status }).inc();
+    }
+
+    /// Counts one finished exchange.
+    pub fn exchanged(&self, bytes_in: usize, bytes_out: usize, took: Duration) {
+        self.bytes.get_or_create(&Direction { direction: "in" }).inc_by(bytes_in as u64);
+        self.bytes.get_or_create(&Direction { direction: "out" }).inc_by(bytes_out as u64);
+        self.exchange_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a request that was turned away.
+    pub fn overloaded(&self) {
+        self.overloaded.inc();
+    }
+
+    /// Counts a poke that was written to a device.
+    pub fn poked(&self) {
+        self.pokes.inc();
+    }
+
+    /// Counts a hub call as running until the guard is dropped.
+    #[must_use]
+    pub fn running(&self) -> Held {
+        Held::new(&self.running)
+    }
+
+    /// Counts a listening device until the guard is dropped.
+    #[must_use]
+    pub fn listening(&self) -> Held {
+        Held::new(&self.streams)
+    }
+
+    /// All counters as Prometheus (OpenMetrics) text.
+    ///
+    /// # Errors
+    /// Never in practice: writing to a string cannot fail.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        let registry = self.registry.lock().map_err(|_| std::fmt::Error)?;
+        text::encode(&mut out, &registry)?;
+        Ok(out)
+    }
+}
+
+/// One unit of a gauge, given back on drop.
+#[derive(Debug)]
+pub struct Held(Gauge);
+
+impl Held {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted_things_appear_in_the_text() {
+        let metrics = Metrics::default();
+        metrics.answered("/v1/exchange", 200);
+        metrics.exchanged(100, 200, Duration::from_millis(3));
+        metrics.overloaded();
+        let held = metrics.listening();
+        let text = metrics.text().unwrap();
+        assert!(
+            text.contains("xunyuan_http_answers_total{route=\"/v1/exchange\",status=\"200\"} 1"),
+            "{text}"
+        );
+        assert!(text.contains("xunyuan_exchange_bytes_total{direction=\"in\"} 100"), "{text}");
+        assert!(text.contains("xunyuan_exchange_duration_seconds_count 1"), "{text}");
+        assert!(text.contains("xunyuan_overloaded_total 1"), "{text}");
+        assert!(text.contains("xunyuan_poke_streams 1"), "{text}");
+        drop(held);
+        assert!(metrics.text().unwrap().contains("xunyuan_poke_streams 0"));
+    }
+}
