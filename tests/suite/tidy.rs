@@ -30,6 +30,7 @@ const RULES: &[Rule] = &[
     ("top level", shape::top_level),
     ("changelog", shape::changelog),
     ("links", shape::links),
+    ("settings are documented", shape::settings_are_documented),
     ("foreign paths", shape::foreign_paths),
     ("waivers", shape::waivers),
 ];
@@ -101,6 +102,11 @@ const PLANTS: &[Plant] = &[
         &[("Cargo.toml", "version = \"0.2.0\"\n"), ("CHANGELOG.md", "## 0.1.0\n")],
     ),
     ("links", "README.md:2", &[("README.md", "[a](README.md#x)\n[b](docs/none.md)\n")]),
+    (
+        "settings are documented",
+        "core/src/id.rs:1",
+        &[("core/src/id.rs", "const A: &str = \"XUNYUAN_X\";"), ("README.md", "XUNYUAN_X")],
+    ),
     ("foreign paths", "core/src/id.rs:2", &[("core/src/id.rs", concat!("//! x\n// see /wo", "rk/notes\n"))]),
     (
         "waivers",

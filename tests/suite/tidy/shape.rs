@@ -156,6 +156,24 @@ pub(crate) fn links(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Every variable of the environment that the product reads stands in both READMEs.
+pub(crate) fn settings_are_documented(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, text) in tree.under(PRODUCT, ".rs").filter(|(file, _)| !is_test_file(file)) {
+        for token in Source::read(text).product().filter(|token| token.kind == Kind::Literal) {
+            let words = token.text.split(|c: char| !c.is_ascii_uppercase() && c != '_');
+            for name in words.filter(|word| word.starts_with("XUNYUAN_")) {
+                for readme in ["README.md", "README.zh-CN.md"] {
+                    if !tree.text(readme).is_some_and(|text| text.contains(name)) {
+                        findings.push(Finding::new(file, token.line, format!("{name} is not in {readme}")));
+                    }
+                }
+            }
+        }
+    }
+    findings
+}
+
 /// No path of the machine it was written on.
 pub(crate) fn foreign_paths(tree: &Tree) -> Vec<Finding> {
     let foreign = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("../sha", "red/")];
