@@ -1,0 +1,220 @@
+//! From a JSON value to a typed definition: the kind is named by the key `schema`.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+use super::catalogues::{CategorySet, ClauseCatalogue, ResponseSets};
+use super::checklist::Checklist;
+use super::label::Fault;
+use super::ledger::Ledger;
+use super::organisation::{Organisation, RoleBook};
+use super::papers::{Form, Nonconformity, Reports, Staffing, Training};
+use super::rulebook::RuleBook;
+use super::{Definition, DefinitionKind, canonical, too_large};
+use crate::error::{Error, ErrorKind};
+use crate::id::{ContentHash, DefinitionRef};
+use crate::limits::DEFINITION_BYTES_MAX;
+
+/// A definition, typed.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    Checklist(Arc<Checklist>),
+    Ledger(Arc<Ledger>),
+    Rules(Arc<RuleBook>),
+    ResponseSets(Arc<ResponseSets>),
+    Categories(Arc<CategorySet>),
+    Clauses(Arc<ClauseCatalogue>),
+    Roles(Arc<RoleBook>),
+    Reports(Arc<Reports>),
+    Nonconformity(Arc<Nonconformity>),
+    Staffing(Arc<Staffing>),
+    Training(Arc<Training>),
+    Form(Arc<Form>),
+    Organisation(Arc<Organisation>),
+}
+
+/// A definition with its typed content.
+#[derive(Clone, Debug)]
+pub(crate) struct Parsed {
+    pub(crate) definition: Definition,
+    pub(crate) body: Body,
+}
+
+/// A fault with the JSON pointer of its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Misplaced {
+    pub(crate) pointer: String,
+    pub(crate) fault: Fault,
+}
+
+impl Misplaced {
+    pub(crate) fn into_error(self) -> Error {
+        let pointer = if self.pointer.is_empty() { "/" } else { &self.pointer };
+        Error::new(
+            ErrorKind::Invalid,
+            format!("定义有误,位置 {pointer}:{}", self.fault.zh),
+            format!("the definition is wrong at {pointer}: {}", self.fault.en),
+        )
+    }
+}
+
+/// Reads one definition from its value.
+pub(crate) fn parse(value: &Value) -> Result<Parsed, Misplaced> {
+    let kind = kind_of(value)?;
+    let json = canonical::bytes(value);
+    if json.len() > DEFINITION_BYTES_MAX {
+        let error = too_large();
+        return Err(at("", Fault::new(error.sentence().zh.clone(), error.sentence().en.clone())));
+    }
+    // A number with more digits than a double holds would change when the canonical text is read again.
+    if !canonical::read(&json).is_ok_and(|again| again == *value) {
+        return Err(at("", Fault::new("数字的位数过多", "a number has too many digits")));
+    }
+    let hash = ContentHash(Sha256::digest(&json).into());
+    let (reference, body) = typed_body(kind, value, hash)?;
+    Ok(Parsed { definition: Definition { reference, kind, json }, body })
+}
+
+/// The kind that a value's `schema` names.
+pub(crate) fn kind_of(value: &Value) -> Result<DefinitionKind, Misplaced> {
+    let known = DefinitionKind::ALL.map(DefinitionKind::schema);
+    let Some(object) = value.as_object() else {
+        return Err(at("", Fault::new("定义应为 JSON 对象", "a definition is a JSON object")));
+    };
+    let Some(schema) = object.get("schema").and_then(Value::as_str) else {
+        return Err(at("/schema", Fault::new("缺少 schema", "\"schema\" is missing").allowing(known)));
+    };
+    DefinitionKind::of_schema(schema).ok_or_else(|| {
+        at(
+            "/schema",
+            Fault::new(format!("未知的 schema“{schema}”"), format!("unknown schema \"{schema}\""))
+                .allowing(known),
+        )
+    })
+}
+
+fn typed_body(
+    kind: DefinitionKind,
+    value: &Value,
+    hash: ContentHash,
+) -> Result<(DefinitionRef, Body), Misplaced> {
+    let named = |id: &str, version: u32| DefinitionRef { id: id.to_owned(), version, hash };
+    Ok(match kind {
+        DefinitionKind::Checklist => {
+            let mut checklist: Checklist = typed(value)?;
+            checklist.reference = named(&checklist.id, checklist.version);
+            (checklist.reference.clone(), Body::Checklist(Arc::new(checklist)))
+        }
+        DefinitionKind::Ledger => {
+            let mut ledger: Ledger = typed(value)?;
+            ledger.reference = named(&ledger.id, ledger.version);
+            (ledger.reference.clone(), Body::Ledger(Arc::new(ledger)))
+        }
+        DefinitionKind::Rules => {
+            let rules: RuleBook = typed(value)?;
+            (named(&rules.id, rules.version), Body::Rules(Arc::new(rules)))
+        }
+        DefinitionKind::ResponseSets => {
+            let sets: ResponseSets = typed(value)?;
+            (named(&sets.id, sets.version), Body::ResponseSets(Arc::new(sets)))
+        }
+        DefinitionKind::Categories => {
+            let set: CategorySet = typed(value)?;
+            (named(&set.id, set.version), Body::Categories(Arc::new(set)))
+        }
+        DefinitionKind::Clauses => {
+            let clauses: ClauseCatalogue = typed(value)?;
+            (named(&clauses.id, clauses.version), Body::Clauses(Arc::new(clauses)))
+        }
+        DefinitionKind::Roles => {
+            let roles: RoleBook = typed(value)?;
+            (named(&roles.id, roles.version), Body::Roles(Arc::new(roles)))
+        }
+        DefinitionKind::Reports => {
+            let reports: Reports = typed(value)?;
+            (named(&reports.id, reports.version), Body::Reports(Arc::new(reports)))
+        }
+        DefinitionKind::Nonconformity => {
+            let model: Nonconformity = typed(value)?;
+            (named(&model.id, model.version), Body::Nonconformity(Arc::new(model)))
+        }
+        DefinitionKind::Staffing => {
+            let staffing: Staffing = typed(value)?;
+            (named(&staffing.id, staffing.version), Body::Staffing(Arc::new(staffing)))
+        }
+        DefinitionKind::Training => {
+            let training: Training = typed(value)?;
+            (named(&training.id, training.version), Body::Training(Arc::new(training)))
+        }
+        DefinitionKind::Form => {
+            let form: Form = typed(value)?;
+            (named(&form.id, form.version), Body::Form(Arc::new(form)))
+        }
+        DefinitionKind::Organisation => {
+            let organisation: Organisation = typed(value)?;
+            (named(&organisation.id, organisation.version), Body::Organisation(Arc::new(organisation)))
+        }
+    })
+}
+
+/// Reads a typed value; the key `schema` has done its work before and is left out.
+pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Misplaced> {
+    let mut content = value.clone();
+    if let Some(object) = content.as_object_mut() {
+        object.remove("schema");
+    }
+    serde_path_to_error::deserialize(content).map_err(|error| {
+        let pointer = pointer(error.path());
+        let fault = fault(&error.into_inner().to_string());
+        Misplaced { pointer, fault }
+    })
+}
+
+fn at(pointer: &str, fault: Fault) -> Misplaced {
+    Misplaced { pointer: pointer.to_owned(), fault }
+}
+
+fn pointer(path: &Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => {
+                pointer.push('/');
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+/// What serde says, in both languages and with the allowed values apart.
+fn fault(text: &str) -> Fault {
+    if let Some(own) = Fault::from_text(text) {
+        return own;
+    }
+    let ticked: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let (first, others) = ticked.split_first().map_or(("", [].as_slice()), |(first, rest)| (*first, rest));
+    if text.starts_with("unknown field") {
+        return Fault::new(format!("未知的键“{first}”"), format!("unknown key \"{first}\""))
+            .allowing(others.iter().copied());
+    }
+    if text.starts_with("unknown variant") {
+        return Fault::new(format!("未知的取值“{first}”"), format!("unknown value \"{first}\""))
+            .allowing(others.iter().copied());
+    }
+    if text.starts_with("missing field") {
+        return Fault::new(format!("缺少“{first}”"), format!("\"{first}\" is missing"));
+    }
+    if let Some(rest) = text.strip_prefix("invalid type: ") {
+        return Fault::new(format!("类型不对:{rest}"), format!("wrong type: {rest}"));
+    }
+    if let Some(rest) = text.strip_prefix("invalid value: ") {
+        return Fault::new(format!("取值不对:{rest}"), format!("wrong value: {rest}"));
+    }
+    Fault::new(format!("有误:{text}"), text.to_owned())
+}

@@ -1,0 +1,526 @@
+//! The catalogue: every definition version held, and what the latest ones say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::body::{self, Body};
+use super::catalogues::{Category, CategorySet, Clause, Level, ResponseSet, Standard};
+use super::checklist::Checklist;
+use super::label::Named;
+use super::ledger::Ledger;
+use super::organisation::{
+    Checkpoint, DevicePolicy, Organisation, Project, Role, RoleBook, RoleScope, Schedule, Unit, User,
+};
+use super::papers::{Form, Nonconformity, Report, Severity, Staffing, Topic};
+use super::rulebook::{Rule, RuleBook};
+use super::{Definition, canonical};
+use crate::error::{Error, ErrorKind};
+use crate::id::{DefinitionRef, ScopeId, UserId};
+
+/// The stream of the branch's definitions.
+const DEFINITIONS: &str = "definitions";
+/// The stream of notices and people, which projects share with their branch.
+const PEOPLE: &str = "people";
+
+/// All definitions that a device or the branch holds, read once; cloning shares them.
+///
+/// Inspections and entries pin a version: [`Catalog::checklist`] and [`Catalog::ledger`] find it by its
+/// full reference. Everything else (response sets, categories, roles, the organisation) is read from the
+/// latest version, because its ids are never reused.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    held: Arc<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    versions: BTreeMap<DefinitionRef, Body>,
+    latest: BTreeMap<String, DefinitionRef>,
+    response_sets: BTreeMap<String, ResponseSet>,
+    category_sets: BTreeMap<String, Arc<CategorySet>>,
+    categories: BTreeMap<String, Category>,
+    standards: BTreeMap<String, Standard>,
+    forms: BTreeMap<String, Arc<Form>>,
+    rules: BTreeMap<String, Rule>,
+    rule_book: Option<Arc<RuleBook>>,
+    reports: BTreeMap<String, Report>,
+    topics: BTreeMap<String, Topic>,
+    nonconformity: Option<Arc<Nonconformity>>,
+    roles: Option<Arc<RoleBook>>,
+    organisation: Option<Arc<Organisation>>,
+    staffing: Option<Arc<Staffing>>,
+}
+
+impl Catalog {
+    /// Reads definitions into a catalogue. Several versions of one id may be given.
+    ///
+    /// # Errors
+    /// `Corrupt` when a definition's bytes do not have the hash it is named by, `Invalid` when they do
+    /// not parse.
+    pub fn new(definitions: &[Definition]) -> Result<Self, Error> {
+        let mut held = Held::default();
+        for definition in definitions {
+            let value = canonical::read(&definition.json).map_err(|error| damaged().caused_by(error))?;
+            let parsed = body::parse(&value).map_err(body::Misplaced::into_error)?;
+            if parsed.definition.reference != definition.reference {
+                return Err(damaged());
+            }
+            held.versions.insert(definition.reference.clone(), parsed.body);
+        }
+        for reference in held.versions.keys() {
+            // The order of references is id, version, hash: the last one of an id is its latest.
+            held.latest.insert(reference.id.clone(), reference.clone());
+        }
+        held.index();
+        Ok(Self { held: Arc::new(held) })
+    }
+
+    /// The checklist version that an inspection pins.
+    #[must_use]
+    pub fn checklist(&self, reference: &DefinitionRef) -> Option<&Arc<Checklist>> {
+        let Body::Checklist(checklist) = self.held.versions.get(reference)? else { return None };
+        Some(checklist)
+    }
+
+    /// The newest version of a checklist.
+    #[must_use]
+    pub fn latest_checklist(&self, id: &str) -> Option<&Arc<Checklist>> {
+        self.checklist(self.reference_of(id)?)
+    }
+
+    /// The newest version of each checklist, by id.
+    pub fn checklists(&self) -> impl Iterator<Item = &Arc<Checklist>> {
+        self.held.latest.values().filter_map(|reference| self.checklist(reference))
+    }
+
+    /// The ledger version that an entry pins.
+    #[must_use]
+    pub fn ledger(&self, reference: &DefinitionRef) -> Option<&Arc<Ledger>> {
+        let Body::Ledger(ledger) = self.held.versions.get(reference)? else { return None };
+        Some(ledger)
+    }
+
+    /// The newest version of a ledger.
+    #[must_use]
+    pub fn latest_ledger(&self, id: &str) -> Option<&Arc<Ledger>> {
+        self.ledger(self.reference_of(id)?)
+    }
+
+    /// The newest version of each ledger, by id.
+    pub fn ledgers(&self) -> impl Iterator<Item = &Arc<Ledger>> {
+        self.held.latest.values().filter_map(|reference| self.ledger(reference))
+    }
+
+    /// The newest version of the definition with this id, whatever it defines.
+    #[must_use]
+    pub fn reference_of(&self, id: &str) -> Option<&DefinitionRef> {
+        self.held.latest.get(id)
+    }
+
+    /// True when exactly this version is held.
+    #[must_use]
+    pub fn holds(&self, reference: &DefinitionRef) -> bool {
+        self.held.versions.contains_key(reference)
+    }
+
+    /// Sorted ids of the fields whose text merges character by character: the Text objects that the
+    /// genesis of a record creates. Inspections have none; their texts are ordinary answers.
+    #[must_use]
+    pub fn text_keys(&self, reference: &DefinitionRef) -> Option<Vec<String>> {
+        if self.checklist(reference).is_some() {
+            return Some(Vec::new());
+        }
+        self.ledger(reference).map(|ledger| ledger.text_fields())
+    }
+
+    /// The stream of the records of a checklist or ledger version.
+    #[must_use]
+    pub fn stream_of(&self, reference: &DefinitionRef) -> Option<&str> {
+        if let Some(checklist) = self.checklist(reference) {
+            return Some(&checklist.stream);
+        }
+        self.ledger(reference).map(|ledger| ledger.stream.as_str())
+    }
+}
+
+/// What items, fields and rules point into.
+impl Catalog {
+    /// A response set.
+    #[must_use]
+    pub fn response_set(&self, id: &str) -> Option<&ResponseSet> {
+        self.held.response_sets.get(id)
+    }
+
+    /// A category, with what it inherits from the one above it.
+    #[must_use]
+    pub fn category(&self, id: &str) -> Option<&Category> {
+        self.held.categories.get(id)
+    }
+
+    /// A category tree.
+    #[must_use]
+    pub fn category_set(&self, id: &str) -> Option<&Arc<CategorySet>> {
+        self.held.category_sets.get(id)
+    }
+
+    /// A level of gravity among the category trees that a ledger uses.
+    #[must_use]
+    pub fn level(&self, ledger: &str, id: &str) -> Option<&Level> {
+        self.held
+            .category_sets
+            .values()
+            .filter(|set| set.used_by == ledger)
+            .flat_map(|set| &set.levels)
+            .find(|level| level.id == id)
+    }
+
+    /// A standard of the clause catalogue.
+    #[must_use]
+    pub fn standard(&self, id: &str) -> Option<&Standard> {
+        self.held.standards.get(id)
+    }
+
+    /// A clause by its id, `<standard>.<clause>`.
+    #[must_use]
+    pub fn clause(&self, id: &str) -> Option<&Clause> {
+        let (standard, _) = id.split_once('.')?;
+        self.standard(standard)?.clauses.iter().find(|clause| clause.id == id)
+    }
+
+    /// A paper form.
+    #[must_use]
+    pub fn form(&self, id: &str) -> Option<&Arc<Form>> {
+        self.held.forms.get(id)
+    }
+
+    /// A deadline rule.
+    #[must_use]
+    pub fn rule(&self, id: &str) -> Option<&Rule> {
+        self.held.rules.get(id)
+    }
+
+    /// All deadline rules, by id.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.held.rules.values()
+    }
+
+    /// The time zone in which days are counted.
+    #[must_use]
+    pub fn timezone(&self) -> Option<&str> {
+        self.held.rule_book.as_ref().map(|book| book.timezone.as_str())
+    }
+
+    /// A report.
+    #[must_use]
+    pub fn report(&self, id: &str) -> Option<&Report> {
+        self.held.reports.get(id)
+    }
+
+    /// A topic of the training plan.
+    #[must_use]
+    pub fn training_topic(&self, id: &str) -> Option<&Topic> {
+        self.held.topics.get(id)
+    }
+
+    /// The model of findings.
+    #[must_use]
+    pub fn nonconformity(&self) -> Option<&Arc<Nonconformity>> {
+        self.held.nonconformity.as_ref()
+    }
+
+    /// The ledger whose entries are findings.
+    #[must_use]
+    pub fn finding_ledger(&self) -> Option<&Arc<Ledger>> {
+        self.latest_ledger(&self.nonconformity()?.ledger)
+    }
+
+    /// The staffing formulas.
+    #[must_use]
+    pub fn staffing(&self) -> Option<&Staffing> {
+        self.held.staffing.as_deref()
+    }
+
+    /// A severity of findings.
+    #[must_use]
+    pub fn severity(&self, id: &str) -> Option<&Severity> {
+        self.nonconformity()?.severity(id)
+    }
+}
+
+/// Who works where.
+impl Catalog {
+    /// A role.
+    #[must_use]
+    pub fn role(&self, id: &str) -> Option<&Role> {
+        self.held.roles.as_ref()?.roles.iter().find(|role| role.id == id)
+    }
+
+    /// A department.
+    #[must_use]
+    pub fn department(&self, id: &str) -> Option<&Named> {
+        self.held.roles.as_ref()?.departments.iter().find(|department| department.id == id)
+    }
+
+    /// The rules for devices.
+    #[must_use]
+    pub fn device_policy(&self) -> Option<&DevicePolicy> {
+        self.held.roles.as_ref().map(|roles| &roles.device_policy)
+    }
+
+    /// The organisation; `None` until one was loaded.
+    #[must_use]
+    pub fn organisation(&self) -> Option<&Organisation> {
+        self.held.organisation.as_deref()
+    }
+
+    /// A project.
+    #[must_use]
+    pub fn project(&self, id: &str) -> Option<&Project> {
+        self.organisation()?.projects.iter().find(|project| project.id == id)
+    }
+
+    /// A person, retired ones included.
+    #[must_use]
+    pub fn user(&self, id: &UserId) -> Option<&User> {
+        self.organisation()?.users.iter().find(|user| user.id == id.as_str())
+    }
+
+    /// The roles of a person; none for someone unknown or retired.
+    #[must_use]
+    pub fn user_roles(&self, id: &UserId) -> Vec<&Role> {
+        let Some(user) = self.user(id).filter(|user| !user.retired) else { return Vec::new() };
+        user.roles().filter_map(|role| self.role(role)).collect()
+    }
+
+    /// A dwelling.
+    #[must_use]
+    pub fn unit(&self, id: &str) -> Option<&Unit> {
+        self.organisation()?.units.iter().find(|unit| unit.id == id)
+    }
+
+    /// The checkpoints of a project that are in use.
+    pub fn checkpoints<'c>(&'c self, project: &'c str) -> impl Iterator<Item = &'c Checkpoint> {
+        let all = self.organisation().map_or([].as_slice(), |organisation| &organisation.checkpoints);
+        all.iter().filter(move |checkpoint| checkpoint.project == project && !checkpoint.retired)
+    }
+
+    /// The checkpoint with this id, retired ones included.
+    #[must_use]
+    pub fn checkpoint(&self, id: &str) -> Option<&Checkpoint> {
+        self.organisation()?.checkpoints.iter().find(|checkpoint| checkpoint.id == id)
+    }
+
+    /// The checkpoint whose tag reads `code`.
+    #[must_use]
+    pub fn checkpoint_by_code(&self, code: &str) -> Option<&Checkpoint> {
+        self.organisation()?
+            .checkpoints
+            .iter()
+            .find(|checkpoint| checkpoint.tag.code == code && !checkpoint.retired)
+    }
+
+    /// The schedules in use.
+    pub fn schedules(&self) -> impl Iterator<Item = &Schedule> {
+        let all = self.organisation().map_or([].as_slice(), |organisation| &organisation.schedules);
+        all.iter().filter(|schedule| !schedule.retired)
+    }
+
+    /// An attribute of a project, named without the `project.` prefix; false where nothing is said.
+    #[must_use]
+    pub fn project_attr(&self, project: &str, attr: &str) -> bool {
+        self.project(project).and_then(|project| project.attrs.get(attr)).copied().unwrap_or(false)
+    }
+
+    /// A number among a project's parameters, named without the `project.` prefix.
+    #[must_use]
+    pub fn project_param(&self, project: &str, name: &str) -> Option<f64> {
+        self.project(project)?.number_param(name)
+    }
+
+    /// The scopes that a person holds, sorted.
+    ///
+    /// Branch and audit roles hold their streams in every project and at the branch; project and event
+    /// roles in the person's project, and notices to people of the branch. Everyone with a grant holds
+    /// the branch's definitions.
+    #[must_use]
+    pub fn grants(&self, id: &UserId) -> Vec<ScopeId> {
+        let (Some(organisation), Some(user)) = (self.organisation(), self.user(id)) else {
+            return Vec::new();
+        };
+        let branch = organisation.branch.id.as_str();
+        let mut scopes = BTreeSet::new();
+        for role in self.user_roles(id) {
+            let mut units: Vec<&str> = match role.scope {
+                RoleScope::Branch | RoleScope::Audit => {
+                    organisation.projects.iter().map(|project| project.id.as_str()).chain([branch]).collect()
+                }
+                RoleScope::Project | RoleScope::Event => user.project.as_deref().into_iter().collect(),
+                RoleScope::External => continue,
+            };
+            units.dedup();
+            for stream in &role.streams {
+                scopes.extend(units.iter().map(|unit| ScopeId::of(unit, stream)));
+                if stream == PEOPLE {
+                    scopes.insert(ScopeId::of(branch, PEOPLE));
+                }
+            }
+            scopes.insert(ScopeId::of(branch, DEFINITIONS));
+        }
+        scopes.into_iter().collect()
+    }
+
+    /// The scope in which the branch publishes definitions; `None` without an organisation.
+    #[must_use]
+    pub fn definitions_scope(&self) -> Option<ScopeId> {
+        self.organisation().map(|organisation| ScopeId::of(&organisation.branch.id, DEFINITIONS))
+    }
+}
+
+impl Held {
+    /// Fills the look-up tables from the latest version of each id.
+    fn index(&mut self) {
+        let latest: Vec<Body> =
+            self.latest.values().filter_map(|reference| self.versions.get(reference)).cloned().collect();
+        for body in latest {
+            match body {
+                Body::ResponseSets(sets) => {
+                    self.response_sets.extend(sets.sets.iter().map(|set| (set.id.clone(), set.clone())));
+                }
+                Body::Categories(set) => {
+                    self.categories.extend(set.flatten().into_iter().map(|c| (c.id.clone(), c)));
+                    self.category_sets.insert(set.id.clone(), set);
+                }
+                Body::Clauses(book) => {
+                    self.standards.extend(book.standards.iter().map(|s| (s.id.clone(), s.clone())));
+                }
+                Body::Rules(book) => {
+                    self.rules.extend(book.rules.iter().map(|rule| (rule.id.clone(), rule.clone())));
+                    self.rule_book = Some(book);
+                }
+                Body::Reports(book) => {
+                    self.reports.extend(book.reports.iter().map(|r| (r.id.clone(), r.clone())));
+                }
+                Body::Training(plan) => {
+                    self.topics.extend(plan.topics.iter().map(|t| (t.id.clone(), t.clone())));
+                }
+                Body::Form(form) => {
+                    self.forms.insert(form.id.clone(), form);
+                }
+                Body::Nonconformity(model) => self.nonconformity = Some(model),
+                Body::Roles(book) => self.roles = Some(book),
+                Body::Organisation(organisation) => self.organisation = Some(organisation),
+                Body::Staffing(staffing) => self.staffing = Some(staffing),
+                Body::Checklist(_) | Body::Ledger(_) => {}
+            }
+        }
+    }
+}
+
+fn damaged() -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        "定义内容与其哈希不符",
+        "a definition's content does not have the hash it is named by",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{embedded, sample_organisation};
+    use super::*;
+
+    fn shipped() -> Catalog {
+        let mut all = embedded().to_vec();
+        all.push(sample_organisation().clone());
+        Catalog::new(&all).unwrap()
+    }
+
+    fn grants(user: &str) -> Vec<String> {
+        shipped().grants(&UserId::new(user)).into_iter().map(|scope| scope.0).collect()
+    }
+
+    #[test]
+    fn a_patrol_officer_holds_the_streams_of_one_project() {
+        assert_eq!(
+            grants("u.pt01"),
+            [
+                "br.hz/definitions",
+                "br.hz/people",
+                "pj.lanyuan/finding",
+                "pj.lanyuan/patrol",
+                "pj.lanyuan/people",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_front_desk_sees_no_findings_and_an_event_role_holds_its_project() {
+        assert_eq!(
+            grants("u.fd01"),
+            ["br.hz/definitions", "br.hz/people", "pj.lanyuan/desk", "pj.lanyuan/people",]
+        );
+        assert_eq!(
+            grants("u.hg01"),
+            [
+                "br.hz/definitions",
+                "br.hz/people",
+                "pj.jiangwan/finding",
+                "pj.jiangwan/handover",
+                "pj.jiangwan/people",
+            ]
+        );
+    }
+
+    #[test]
+    fn branch_and_audit_roles_reach_every_project_and_the_branch() {
+        let manager = grants("u.gm01");
+        assert_eq!(manager.len(), 4 * 7 + 1);
+        assert!(manager.contains(&"pj.jiangwan/discipline".to_owned()));
+        let auditor = grants("u.aud02");
+        assert_eq!(auditor.len(), 4 * 3 + 1);
+        assert!(!auditor.iter().any(|scope| scope.ends_with("/desk")));
+        assert!(grants("u.nobody").is_empty());
+    }
+
+    #[test]
+    fn children_inherit_the_hours_of_their_category() {
+        let catalog = shipped();
+        let leak = catalog.category("fd.repair.leak").unwrap();
+        assert_eq!((leak.response_h, leak.resolve_h), (Some(0.5), Some(24.0)));
+        assert_eq!(leak.default_dept.as_deref(), Some("dept.eng"));
+        assert_eq!(leak.parent.as_deref(), Some("fd.repair"));
+    }
+
+    #[test]
+    fn projects_checkpoints_and_text_fields_are_found() {
+        let catalog = shipped();
+        assert_eq!(catalog.checkpoints("pj.lanyuan").count(), 14);
+        assert_eq!(catalog.checkpoint_by_code("LY0008").unwrap().id, "cp.lanyuan.08");
+        assert_eq!(catalog.project_param("pj.jiangwan", "min_hydrant_pressure_mpa"), Some(0.15));
+        assert!(!catalog.project_attr("pj.xiyuan", "has_ev_charging"));
+        let desk = catalog.reference_of("led.front_desk").unwrap();
+        assert_eq!(catalog.text_keys(desk).unwrap(), ["content", "result"]);
+        let patrol = catalog.reference_of("tpl.park_patrol").unwrap();
+        assert_eq!(catalog.text_keys(patrol).unwrap(), Vec::<String>::new());
+        assert_eq!(catalog.finding_ledger().unwrap().create_event, "raise");
+    }
+
+    #[test]
+    fn an_older_version_stays_reachable_by_its_reference() {
+        let first = embedded().iter().find(|d| d.reference.id == "tpl.park_patrol").unwrap();
+        let text = String::from_utf8(first.json.clone()).unwrap();
+        let second = Definition::parse(text.replace("\"version\":1", "\"version\":2").as_bytes()).unwrap();
+        let catalog = Catalog::new(&[second.clone(), first.clone()]).unwrap();
+        assert_eq!(catalog.latest_checklist("tpl.park_patrol").unwrap().version, 2);
+        assert_eq!(catalog.checklist(&first.reference).unwrap().version, 1);
+        assert_eq!(catalog.reference_of("tpl.park_patrol"), Some(&second.reference));
+        assert_eq!(catalog.checklists().count(), 1);
+    }
+
+    #[test]
+    fn a_definition_whose_hash_is_wrong_is_refused() {
+        let mut forged = embedded()[0].clone();
+        forged.reference.hash.0[0] ^= 1;
+        assert_eq!(Catalog::new(&[forged]).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+}
