@@ -156,6 +156,8 @@ fn what_only_looks_like_a_violation_is_left_alone() {
              fn a<'time>(x: &'time str) {}\n#[cfg(test)]\nmod tests {\n    use super::*;\n    use std::time::Instant;\n\
              #[test]\n    fn t() { b().unwrap(); c(\"led.x\"); }\n}\n",
         ),
+        ("core/src/rules/mod.rs", "//! x\n#[cfg(test)]\nmod testing;\nmod testing_ground;\n"),
+        ("core/src/rules/testing.rs", "//! x\nfn f() { g().unwrap(); std::time::Instant::now(); }\n"),
         ("core/src/replica/mod.rs", "//! x\nuse crate::{projection::Row, store::Store};\n"),
         ("core/src/replica/deep.rs", "//! x\nuse super::store_name;\nuse super::super::store::Store;\n"),
         ("core/src/document/mod.rs", "//! x\nuse automerge::Automerge;\n"),

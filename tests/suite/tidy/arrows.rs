@@ -1,7 +1,7 @@
 //! Who may import what. Receives the tree; hands on findings; the tables below are the drawing of
 //! ARCHITECTURE.md in a form that a machine checks.
 
-use crate::source::Source;
+use crate::source::{Kind, Source, product};
 use crate::tree::{Finding, Tree};
 
 /// The rooms of the core and what each may import beside itself.
@@ -79,7 +79,7 @@ const SERVER_FORBIDS: &[(&str, &[&[&str]])] = &[
 /// Imports of the core: each room only what lies below it.
 pub(crate) fn core_rooms(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (file, text) in tree.under(&["core/src/"], ".rs") {
+    for (file, text) in product(tree, &["core/src/"]) {
         let module = module_of(file);
         let room = module.first().map_or("lib", String::as_str);
         let Some((_, allowed)) = CORE_ROOMS.iter().find(|(name, _)| *name == room) else {
@@ -100,12 +100,12 @@ pub(crate) fn core_rooms(tree: &Tree) -> Vec<Finding> {
 /// Only `document` names Automerge.
 pub(crate) fn automerge_at_home(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (file, text) in tree.under(&["core/src/", "sync-server/src/", "bindings/"], ".rs") {
+    for (file, text) in product(tree, &["core/src/", "sync-server/src/", "bindings/"]) {
         if file.starts_with("core/src/document/") {
             continue;
         }
         for token in Source::read(text).product() {
-            if token.text == "automerge" && token.kind == crate::source::Kind::Word {
+            if token.text == "automerge" && token.kind == Kind::Word {
                 findings.push(Finding::new(file, token.line, "only core/src/document names automerge"));
             }
         }
@@ -116,7 +116,7 @@ pub(crate) fn automerge_at_home(tree: &Tree) -> Vec<Finding> {
 /// No clock, randomness, threads, network, process or files in the core.
 pub(crate) fn core_is_pure(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (file, text) in tree.under(&["core/src/"], ".rs") {
+    for (file, text) in product(tree, &["core/src/"]) {
         let source = Source::read(text);
         for (line, path) in source.paths() {
             // A Duration is a number with a unit; the rest of std::time reads a clock.
@@ -145,7 +145,7 @@ pub(crate) fn core_is_pure(tree: &Tree) -> Vec<Finding> {
 pub(crate) fn server_rooms(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (folder, forbidden) in SERVER_FORBIDS {
-        for (file, text) in tree.under(&[folder], ".rs") {
+        for (file, text) in product(tree, &[folder]) {
             for (line, path) in Source::read(text).paths() {
                 if forbidden.iter().any(|banned| begins(&path, banned)) {
                     let path = path.join("::");

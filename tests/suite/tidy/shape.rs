@@ -1,6 +1,6 @@
 //! The shape of files and the words in them. Receives the tree; hands on findings.
 
-use crate::source::{Kind, Source};
+use crate::source::{Kind, Source, product};
 use crate::tree::{Finding, Tree};
 use std::collections::BTreeSet;
 
@@ -45,13 +45,13 @@ pub(crate) fn file_size(tree: &Tree) -> Vec<Finding> {
 pub(crate) fn rooms_open_with_a_doc(tree: &Tree) -> Vec<Finding> {
     let mut folders = BTreeSet::new();
     let mut findings = Vec::new();
-    for (file, text) in tree.under(PRODUCT, ".rs").chain(tree.under(&["tests/src/"], ".rs")) {
-        let Some((folder, name)) = file.rsplit_once('/') else { continue };
+    for (file, text) in product(tree, PRODUCT).into_iter().chain(tree.under(&["tests/src/"], ".rs")) {
+        let Some((folder, _)) = file.rsplit_once('/') else { continue };
         if !folder.contains("/src") {
             continue;
         }
         folders.insert(folder.to_owned());
-        if !text.starts_with("//!") && !name.ends_with("tests.rs") {
+        if !text.starts_with("//!") {
             findings.push(Finding::new(file, 1, "open the file with a `//!` doc"));
         }
     }
@@ -76,7 +76,7 @@ pub(crate) fn banned_words(tree: &Tree) -> Vec<Finding> {
             }
         }
     }
-    for (file, text) in tree.under(PRODUCT, ".rs").filter(|(file, _)| !is_test_file(file)) {
+    for (file, text) in product(tree, PRODUCT) {
         let source = Source::read(text);
         let tokens: Vec<_> = source.product().collect();
         for three in tokens.windows(3) {
@@ -104,9 +104,7 @@ pub(crate) fn data_stays_data(tree: &Tree) -> Vec<Finding> {
         ids.extend(quoted.filter(|word| is_data_id(word)));
     }
     let mut findings = Vec::new();
-    for (file, text) in
-        tree.under(&["core/src/", "sync-server/src/"], ".rs").filter(|(file, _)| !is_test_file(file))
-    {
+    for (file, text) in product(tree, &["core/src/", "sync-server/src/"]) {
         for token in Source::read(text).product().filter(|token| token.kind == Kind::Literal) {
             let mut words = token.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
             if let Some(id) = words.find(|word| ids.contains(word)) {
@@ -159,7 +157,7 @@ pub(crate) fn links(tree: &Tree) -> Vec<Finding> {
 /// Every variable of the environment that the product reads stands in both READMEs.
 pub(crate) fn settings_are_documented(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (file, text) in tree.under(PRODUCT, ".rs").filter(|(file, _)| !is_test_file(file)) {
+    for (file, text) in product(tree, PRODUCT) {
         for token in Source::read(text).product().filter(|token| token.kind == Kind::Literal) {
             let words = token.text.split(|c: char| !c.is_ascii_uppercase() && c != '_');
             for name in words.filter(|word| word.starts_with("XUNYUAN_")) {
@@ -202,10 +200,6 @@ pub(crate) fn waivers(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
-}
-
-fn is_test_file(file: &str) -> bool {
-    file.ends_with("/tests.rs") || file.contains("/tests/") || file.ends_with("_tests.rs")
 }
 
 fn is_loose(name: &str) -> bool {

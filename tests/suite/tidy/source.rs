@@ -1,5 +1,8 @@
 //! Reading Rust without a compiler: words with their lines, comments and strings told apart, test code
-//! marked. Receives a file's text; hands on [`Source`]; knows no rule.
+//! marked. Receives a file's text, or the tree; hands on [`Source`] and [`product`]; knows no rule.
+
+use crate::tree::Tree;
+use std::collections::BTreeSet;
 
 /// One word or mark of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +60,28 @@ impl Source {
         }
         found
     }
+}
+
+/// The Rust files below `folders` that are not tests as a whole: neither declared as `#[cfg(test)] mod x;`
+/// nor lying in such a module's folder.
+pub(crate) fn product<'a>(tree: &'a Tree, folders: &'a [&'a str]) -> Vec<(&'a str, &'a str)> {
+    let mut tests = BTreeSet::new();
+    for (file, text) in tree.under(folders, ".rs") {
+        let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+        let stem = name.trim_end_matches(".rs");
+        let home = match stem {
+            "mod" | "lib" | "main" => folder.to_owned(),
+            _ => format!("{folder}/{stem}"),
+        };
+        for three in Source::read(text).tokens.windows(3) {
+            if three[0].in_test && three[0].text == "mod" && three[2].text == ";" {
+                tests.insert(format!("{home}/{}.rs", three[1].text));
+                tests.insert(format!("{home}/{}/", three[1].text));
+            }
+        }
+    }
+    let is_test = |file: &str| tests.iter().any(|test| file.starts_with(test.as_str()));
+    tree.under(folders, ".rs").filter(|(file, _)| !is_test(file)).collect()
 }
 
 fn mark<'a>(tokens: &'a [&Token], at: usize) -> &'a str {
