@@ -7,6 +7,7 @@
 //! error from [`Document::apply`] the object must be dropped.
 
 pub mod change;
+pub mod examine;
 pub mod genesis;
 pub mod model;
 mod read;
@@ -205,16 +206,6 @@ impl Document {
         seqs.iter().filter(|meta| *meta.actor == actor).map(|meta| meta.seq).max().unwrap_or(0) + 1
     }
 
-    /// An id for the `index`-th event or line that `actor`'s next change appends: derived, so that
-    /// two devices can never choose the same.
-    #[must_use]
-    pub fn next_line_id(&self, actor: ActorId, index: u32) -> String {
-        let seq = self.next_seq(actor);
-        let hash =
-            short_hash("xunyuan/line/1", &[actor.as_bytes(), &seq.to_be_bytes(), &index.to_be_bytes()]);
-        data_encoding::HEXLOWER.encode(&hash[..6])
-    }
-
     /// What a change says, read from its operations; the change need not be applied.
     ///
     /// # Errors
@@ -269,6 +260,14 @@ impl Document {
             .cloned()
             .ok_or_else(foreign_shape)
     }
+}
+
+/// The id of the `index`-th event or line that `actor`'s change `seq` appends: derived, so that two
+/// devices can never choose the same.
+#[must_use]
+pub fn line_id(actor: ActorId, seq: u64, index: u32) -> String {
+    let hash = short_hash("xunyuan/line/1", &[actor.as_bytes(), &seq.to_be_bytes(), &index.to_be_bytes()]);
+    data_encoding::HEXLOWER.encode(&hash[..6])
 }
 
 fn bytes(bytes: Vec<u8>) -> ScalarValue {
@@ -394,10 +393,10 @@ mod tests {
     #[test]
     fn line_ids_differ_by_change_and_index() {
         let mut one = sheet();
-        let first = one.next_line_id(A, 0);
-        assert_ne!(first, one.next_line_id(A, 1));
+        assert_eq!(one.next_seq(A), 1);
         one.edit(A, &[put("item/1", "pass", "u.a")]).unwrap();
         assert_eq!(one.next_seq(A), 2);
-        assert_ne!(first, one.next_line_id(A, 0));
+        let ids = [line_id(A, 1, 0), line_id(A, 1, 1), line_id(A, 2, 0), line_id(B, 1, 0)];
+        assert_eq!(BTreeSet::from(ids).len(), 4);
     }
 }
