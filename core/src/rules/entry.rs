@@ -236,8 +236,7 @@ fn field_view(catalog: &Catalog, field: &Field, model: &Model) -> FieldView {
         }
         _ if field.merge() == MergePolicy::DerivedFromLastVisit => {
             let values = facts::last_visit(catalog, field, model);
-            let is_clash = values.iter().any(|stamped| stamped.value != values[0].value);
-            (content_of(&values), values, is_clash)
+            (content_of(&values), values, false)
         }
         _ => {
             let merged = model.register(&keys::field(&field.id)).map(|register| merged(field, register));

@@ -146,3 +146,21 @@ pub(crate) fn is_held(ledger: &Ledger, model: &Model, name: &str) -> bool {
         _ => model.value(&keys::field(name)).is_some_and(is_given),
     }
 }
+
+/// The first required field that a new entry lacks; sets, lines and what the branch or events fill in
+/// may come later. `is_written` is true for shared texts that the change at hand writes.
+pub(crate) fn lacking<'l>(
+    ledger: &'l Ledger,
+    model: &Model,
+    is_written: &dyn Fn(&str) -> bool,
+) -> Option<&'l Field> {
+    let is_asked = |field: &&Field| {
+        let is_later = matches!(
+            field.merge(),
+            MergePolicy::ServerAssigned | MergePolicy::DerivedFromLastVisit | MergePolicy::AppendOnly
+        );
+        field.required && !field.retired && !is_later && !field.kind.is_many()
+    };
+    let mut asked = ledger.fields.iter().filter(is_asked);
+    asked.find(|field| !is_held(ledger, model, &field.id) && !is_written(&field.id))
+}

@@ -14,13 +14,17 @@
 //! [`latest_events`]: crate::document::model::Model::latest_events
 
 pub mod check;
+pub mod clash;
 pub mod codes;
 pub mod entry;
 mod facts;
+pub mod finding;
 pub mod inspection;
 pub mod keys;
 mod lifecycle;
 pub mod missing;
+pub mod number;
+pub mod schedule;
 mod score;
 pub mod sheet;
 #[cfg(test)]
@@ -29,4 +33,5 @@ pub mod upgrade;
 pub mod value;
 
 pub use check::{Author, check};
+pub use clash::{Clash, conflicts};
 pub use lifecycle::Contest;

@@ -235,16 +235,7 @@ impl EntryChange<'_> {
 
     /// A new entry holds every required field; sets, lines and what follows later may come later.
     fn required(&self) -> Result<(), Refusal> {
-        let is_asked = |field: &&Field| {
-            let is_later = matches!(
-                field.merge(),
-                MergePolicy::ServerAssigned | MergePolicy::DerivedFromLastVisit | MergePolicy::AppendOnly
-            );
-            field.required && !field.retired && !is_later && !field.kind.is_many()
-        };
-        let lacking = self.ledger.fields.iter().filter(is_asked).find(|field| {
-            !facts::is_held(self.ledger, self.change.after, &field.id) && !self.writes_text(&field.id)
-        });
+        let lacking = facts::lacking(self.ledger, self.change.after, &|field| self.writes_text(field));
         let Some(field) = lacking else { return Ok(()) };
         let (zh, en) = named(field.title.as_ref(), &field.id);
         Err(Refusal::new(
