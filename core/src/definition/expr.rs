@@ -40,11 +40,11 @@ pub enum Expr {
     /// The number is from the first to the second limit, both included.
     Between(Subject, Limit, Limit),
     /// All hold.
-    And(Vec<Expr>),
+    And(Vec<Self>),
     /// At least one holds.
-    Or(Vec<Expr>),
+    Or(Vec<Self>),
     /// It does not hold.
-    Not(Box<Expr>),
+    Not(Box<Self>),
 }
 
 /// Whose number is compared.

@@ -39,11 +39,11 @@ pub enum Guard {
     /// The fact, or one element of it, is among the elements of another fact.
     InFact(String, String),
     /// All hold.
-    And(Vec<Guard>),
+    And(Vec<Self>),
     /// At least one holds.
-    Or(Vec<Guard>),
+    Or(Vec<Self>),
     /// It does not hold.
-    Not(Box<Guard>),
+    Not(Box<Self>),
 }
 
 /// A fact that a guard asks for.
