@@ -3,5 +3,8 @@
 //!
 //! Ordered maps and seeded randomness only, so that a seed plays the same run on every machine.
 
+pub mod deeds;
 pub mod network;
+pub mod oracle;
+pub mod process;
 pub mod seed;

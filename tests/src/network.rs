@@ -35,8 +35,8 @@ pub enum Parcel {
     Request {
         /// The device's place in the world.
         from: usize,
-        /// True for a repeated request: nobody waits for its reply.
-        is_echo: bool,
+        /// Tells the device's requests apart; `None` for an echo: nobody waits for its reply.
+        ticket: Option<u64>,
         /// The coded request.
         body: Vec<u8>,
     },
@@ -44,6 +44,8 @@ pub enum Parcel {
     Reply {
         /// The device's place in the world.
         to: usize,
+        /// The request that it answers.
+        ticket: u64,
         /// The coded reply, or what the branch answered instead.
         body: Result<Vec<u8>, Silence>,
     },
@@ -63,28 +65,41 @@ pub enum Silence {
 pub struct Network {
     in_flight: BTreeMap<(i64, u64), Parcel>,
     sent: u64,
+    tickets: u64,
     /// How bad it is now.
     pub weather: Weather,
 }
 
 impl Network {
     /// Takes a request from a device: it arrives, or a timeout does; perhaps an echo of it follows.
-    pub fn send_request(&mut self, seed: &mut Seed, now_ms: i64, from: usize, body: Vec<u8>) {
+    ///
+    /// Returns the ticket that the reply will carry.
+    pub fn send_request(&mut self, seed: &mut Seed, now_ms: i64, from: usize, body: Vec<u8>) -> u64 {
+        self.tickets += 1;
+        let ticket = self.tickets;
         if seed.chance(self.weather.repeated) {
-            let echo = Parcel::Request { from, is_echo: true, body: body.clone() };
+            let echo = Parcel::Request { from, ticket: None, body: body.clone() };
             self.post(seed, now_ms + i64::from(self.weather.delay_ms_max), echo);
         }
         if seed.chance(self.weather.lost_requests) {
-            let lost = Parcel::Reply { to: from, body: Err(Silence::Timeout) };
-            return self.post(seed, now_ms, lost);
+            self.post(seed, now_ms, Parcel::Reply { to: from, ticket, body: Err(Silence::Timeout) });
+        } else {
+            self.post(seed, now_ms, Parcel::Request { from, ticket: Some(ticket), body });
         }
-        self.post(seed, now_ms, Parcel::Request { from, is_echo: false, body });
+        ticket
     }
 
     /// Takes the branch's reply to a device: it arrives, or a timeout does.
-    pub fn send_reply(&mut self, seed: &mut Seed, now_ms: i64, to: usize, body: Result<Vec<u8>, Silence>) {
+    pub fn send_reply(
+        &mut self,
+        seed: &mut Seed,
+        now_ms: i64,
+        to: usize,
+        ticket: u64,
+        body: Result<Vec<u8>, Silence>,
+    ) {
         let body = if seed.chance(self.weather.lost_replies) { Err(Silence::Timeout) } else { body };
-        self.post(seed, now_ms, Parcel::Reply { to, body });
+        self.post(seed, now_ms, Parcel::Reply { to, ticket, body });
     }
 
     /// When the next message arrives; `None` when nothing is on its way.
@@ -113,10 +128,10 @@ mod tests {
     fn clear_weather_delivers_everything_at_once_and_in_order() {
         let (mut seed, mut network) = (Seed::of(1), Network::default());
         network.send_request(&mut seed, 5, 0, vec![1]);
-        network.send_reply(&mut seed, 5, 1, Ok(vec![2]));
+        network.send_reply(&mut seed, 5, 1, 7, Ok(vec![2]));
         assert_eq!(network.next_arrival_ms(), Some(5));
-        assert_eq!(network.deliver(), Some((5, Parcel::Request { from: 0, is_echo: false, body: vec![1] })));
-        assert_eq!(network.deliver(), Some((5, Parcel::Reply { to: 1, body: Ok(vec![2]) })));
+        assert_eq!(network.deliver(), Some((5, Parcel::Request { from: 0, ticket: Some(1), body: vec![1] })));
+        assert_eq!(network.deliver(), Some((5, Parcel::Reply { to: 1, ticket: 7, body: Ok(vec![2]) })));
         assert_eq!(network.deliver(), None);
     }
 
@@ -133,8 +148,8 @@ mod tests {
             assert!(at_ms >= last_ms);
             last_ms = at_ms;
             match parcel {
-                Parcel::Request { is_echo: true, .. } => echoes += 1,
-                Parcel::Request { is_echo: false, .. } => arrived += 1,
+                Parcel::Request { ticket: None, .. } => echoes += 1,
+                Parcel::Request { ticket: Some(_), .. } => arrived += 1,
                 Parcel::Reply { body, .. } => {
                     assert_eq!(body, Err(Silence::Timeout));
                     lost += 1;

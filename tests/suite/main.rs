@@ -2,4 +2,6 @@
 //! golden bytes and real processes.
 
 #[cfg(test)]
+mod convergence;
+#[cfg(test)]
 mod wire;

@@ -6,16 +6,21 @@
 //! themselves, clocks (the caller says at which time a record counts as overdue), and anything that
 //! cannot be computed again from a document, such as what is still unsent.
 
+mod clashes;
 mod coding;
 mod fingerprint;
+mod project;
 mod read;
 mod row;
 mod schema;
 mod search;
 #[cfg(test)]
 mod tests;
+mod timeline;
+mod words;
 
 pub use fingerprint::fingerprint;
+pub use project::{project, write};
 pub use read::{Filter, conflicts, count, find, history, list, row};
 pub use row::{Choice, ClashRow, HistoryLine, LineKind, Projected, Row, RowKind, remove};
 pub use schema::SCHEMA;

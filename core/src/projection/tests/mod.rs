@@ -1,8 +1,13 @@
+//! Rows by hand: what goes in comes back, filters, search, fingerprint.
+
+mod written;
+
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::*;
+use super::{Choice, ClashRow, Filter, HistoryLine, LineKind, Projected, Row, RowKind, SCHEMA};
+use super::{conflicts, count, find, fingerprint, history, list, remove, row, search};
 use crate::document::model::Value;
 use crate::id::{ContentHash, DefinitionRef, DocumentId, ScopeId, UserId};
 

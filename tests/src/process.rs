@@ -1,0 +1,159 @@
+//! The product's programs as real processes: the branch server and the terminal.
+//!
+//! The programs are built before the tests run (`tests/run` does, or `cargo build --workspace`); they
+//! are looked up beside the test binary.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+/// How long a server may take until it answers.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program of this name beside the test binary.
+///
+/// # Panics
+/// When it was not built, with what to do about it.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a running program knows its path");
+    let profile = test.ancestors().nth(2).expect("a test binary lies in <target>/<profile>/deps");
+    let path = profile.join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: build the programs first (`cargo build --workspace`, or use tests/run)",
+        path.display()
+    );
+    path
+}
+
+/// What a command of the terminal or of the server left behind.
+#[derive(Debug)]
+pub struct Done {
+    /// The exit status; `None` after a signal.
+    pub code: Option<i32>,
+    /// The JSON object on stdout; `Null` where there was none.
+    pub json: Json,
+    /// Stdout as text.
+    pub out: String,
+    /// Stderr as text.
+    pub err: String,
+}
+
+impl Done {
+    fn of(output: &Output) -> Self {
+        let out = String::from_utf8_lossy(&output.stdout).into_owned();
+        Self {
+            code: output.status.code(),
+            json: serde_json::from_str(&out).unwrap_or(Json::Null),
+            out,
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// This, when the command did what it was asked.
+    ///
+    /// # Panics
+    /// When it did not, with what it said.
+    #[must_use]
+    pub fn good(self) -> Self {
+        assert_eq!(self.code, Some(0), "out: {}\nerr: {}", self.out, self.err);
+        self
+    }
+}
+
+/// Runs the terminal on one replica file and waits for its end.
+///
+/// # Panics
+/// When the program cannot be started.
+#[must_use]
+pub fn xunyuan(replica: &Path, arguments: &[&str]) -> Done {
+    Done::of(&terminal(replica, arguments).output().expect("the terminal starts"))
+}
+
+/// The terminal on one replica file, ready to start.
+#[must_use]
+pub fn terminal(replica: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program("xunyuan"));
+    command.args(["--json", "--lang", "en", "--replica"]).arg(replica).args(arguments);
+    command.env_remove("XUNYUAN_CLOCK").stdin(Stdio::null());
+    command
+}
+
+/// A branch server in a process of its own, on a free port of the loopback; killed when dropped.
+#[derive(Debug)]
+pub struct Branch {
+    child: Child,
+    dir: PathBuf,
+    /// Where it answers, e.g. `http://127.0.0.1:40123`.
+    pub url: String,
+}
+
+impl Branch {
+    /// Starts a server on a data directory and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not answer in time.
+    #[must_use]
+    pub fn start(dir: &Path) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("the loopback has a free port")
+            .port();
+        let child = server(dir, &["serve", "--listen", &format!("127.0.0.1:{port}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let branch = Self { child, dir: dir.to_owned(), url: format!("http://127.0.0.1:{port}") };
+        let began = Instant::now();
+        while ureq::get(format!("{}/healthz", branch.url)).call().is_err() {
+            assert!(began.elapsed() < START_PATIENCE, "the server does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        branch
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills the process at once, as a power cut would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+impl Drop for Branch {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Runs a command of the server on a data directory and waits for its end.
+///
+/// # Panics
+/// When the program cannot be started.
+#[must_use]
+pub fn xunyuan_server(dir: &Path, arguments: &[&str]) -> Done {
+    Done::of(&server(dir, arguments).output().expect("the server's command starts"))
+}
+
+fn server(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program("xunyuan-server"));
+    command.args(["--json", "--lang", "en", "--data"]).arg(dir).args(arguments);
+    command.env_remove("XUNYUAN_CLOCK").stdin(Stdio::null());
+    command
+}
