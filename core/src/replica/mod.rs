@@ -1,1 +1,289 @@
-//! Replica.
+//! The front door: one person on one device, everything they can do, with or without signal.
+//!
+//! Blocking, coarse calls with plain records in and out, so that phone apps and the terminal see the
+//! same product. An action returns only after its transaction is committed with `synchronous=FULL`:
+//! change, rows and pending mark together, or nothing. Receives values and a [`Moment`]; hands on
+//! views, rows and exchange bytes. Forbids clocks, randomness and sockets.
+
+mod apply;
+mod draft;
+mod enroll;
+mod entry;
+mod inspection;
+mod lists;
+mod sync;
+#[cfg(test)]
+mod tests;
+
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use draft::actor_of;
+
+use crate::definition::{Catalog, Definition};
+use crate::document::model::{Edit, Model};
+use crate::document::{Document, RawChange};
+use crate::error::{Error, ErrorKind};
+use crate::exchange::Exchange;
+use crate::id::{DefinitionRef, DocumentId, ScopeId, UserId};
+use crate::projection;
+use crate::rules::{self, Author};
+use crate::store::documents::{self, DocumentRow};
+use crate::store::identity::{self, Identity};
+use crate::store::outbox::{self, OutboxRow};
+use crate::store::{Store, schema};
+use crate::time::Moment;
+use crate::wire::key::Key;
+use crate::wire::run;
+
+pub use enroll::Enrollment;
+pub use inspection::{Answer, Answered, PhotoRef, SlotView};
+pub use lists::{ExportedRecord, RefusedChange, Status};
+pub use sync::{Failure, Progress};
+
+/// Schema steps of a replica file, in order.
+pub(crate) const STEPS: [&str; 2] = [schema::STEP_1, projection::SCHEMA];
+
+/// Documents kept loaded between actions; the work of a person touches few at a time.
+const LOADED_MAX: usize = 32;
+
+/// One person's store on one device.
+#[derive(Debug)]
+pub struct Replica {
+    store: Store,
+    identity: Identity,
+    key: Key,
+    catalog: Catalog,
+    exchange: Exchange,
+    loaded: BTreeMap<DocumentId, Loaded>,
+    use_count: u64,
+    resets: u32,
+}
+
+/// A document in memory and when it was last used.
+#[derive(Debug)]
+struct Loaded {
+    document: Document,
+    used: u64,
+}
+
+/// What one action writes into one document.
+pub(crate) struct Work {
+    document: DocumentId,
+    scope: ScopeId,
+    definition: DefinitionRef,
+    edits: Vec<Edit>,
+}
+
+impl Replica {
+    /// Opens an enrolled replica file.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not enrolled, `Busy` when another process holds it, `Newer` when a newer
+    /// version wrote it, `Corrupt` when it is damaged; the file is left as it is.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if !path.exists() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "数据文件不存在;请先用邀请链接登记设备",
+                "the data file does not exist; enrol the device with an invitation link first",
+            ));
+        }
+        Self::of_store(Store::open(path, &STEPS)?)
+    }
+
+    fn of_store(store: Store) -> Result<Self, Error> {
+        let identity = identity::load(store.reader())?;
+        let catalog = load_catalog(store.reader())?;
+        let mut exchange = Exchange::default();
+        exchange.wake();
+        Ok(Self {
+            key: Key::from_seed(&identity.seed),
+            store,
+            identity,
+            catalog,
+            exchange,
+            loaded: BTreeMap::new(),
+            use_count: 0,
+            resets: 0,
+        })
+    }
+
+    /// The definitions and the organisation as this replica holds them.
+    #[must_use]
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The person this replica writes for.
+    #[must_use]
+    pub const fn user(&self) -> &UserId {
+        &self.identity.user
+    }
+
+    /// Who this replica is.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// What a document says now, the refused parts left out.
+    ///
+    /// # Errors
+    /// `NotFound` when the document is not here.
+    pub fn model(&mut self, document: DocumentId) -> Result<Model, Error> {
+        let row = self.row(document)?;
+        self.load(document, &row.definition)?.model()
+    }
+
+    pub(crate) fn row(&self, document: DocumentId) -> Result<DocumentRow, Error> {
+        documents::find(self.store.reader(), document)?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                "本机没有这条记录;请先同步,或检查编号",
+                "this record is not on the device; sync first, or check its number",
+            )
+        })
+    }
+
+    /// Checks, writes, projects and commits one action over one or several documents.
+    ///
+    /// # Errors
+    /// `Refused` when a rule says no; storage errors. Nothing is written then.
+    pub(crate) fn perform(&mut self, works: Vec<Work>, moment: &Moment) -> Result<(), Error> {
+        let result = self.prepare(&works, moment).and_then(|written| {
+            let catalog = &self.catalog;
+            self.store.write(|connection| {
+                written.iter().try_for_each(|item| item.save(connection, catalog, moment))
+            })
+        });
+        match result {
+            Ok(()) => self.exchange.wake(),
+            Err(_) => works.iter().for_each(|work| drop(self.loaded.remove(&work.document))),
+        }
+        self.forget_least_used();
+        result
+    }
+
+    fn prepare(&mut self, works: &[Work], moment: &Moment) -> Result<Vec<Written>, Error> {
+        let user = self.identity.user.clone();
+        let mut written = Vec::with_capacity(works.len());
+        for work in works {
+            let catalog = self.catalog.clone();
+            let row = documents::find(self.store.reader(), work.document)?.unwrap_or(DocumentRow {
+                document: work.document,
+                scope: work.scope.clone(),
+                definition: work.definition.clone(),
+                actor: None,
+            });
+            let actor = actor_of(&row, moment);
+            let document = self.load(work.document, &work.definition)?;
+            let author = Author { user: &user, is_server: false };
+            rules::check(&catalog, &work.scope, &author, &document.model()?, &work.edits)?;
+            let change = document.edit(actor, &work.edits)?;
+            let model = document.model()?;
+            let row = DocumentRow { actor: Some(actor), ..row };
+            let follows = self.builds_on_own(&row, &change)?;
+            written.push(Written { row, change, follows, model });
+        }
+        Ok(written)
+    }
+
+    /// True when the change directly builds on this actor's previous one and that one is still here
+    /// to be pushed with it.
+    fn builds_on_own(&self, row: &DocumentRow, change: &RawChange) -> Result<bool, Error> {
+        let rows = outbox::of_document(self.store.reader(), row.document)?;
+        let previous = rows.iter().find(|own| own.actor == change.actor && own.seq + 1 == change.seq);
+        Ok(previous.is_some_and(|own| change.deps.contains(&own.hash)))
+    }
+
+    /// The document in memory, built from its records and the outbox where it was not.
+    fn load(&mut self, id: DocumentId, definition: &DefinitionRef) -> Result<&mut Document, Error> {
+        self.use_count += 1;
+        let used = self.use_count;
+        if !self.loaded.contains_key(&id) {
+            let document = build(self.store.reader(), &self.catalog, id, definition)?;
+            self.loaded.insert(id, Loaded { document, used });
+        }
+        let loaded = self.loaded.get_mut(&id).expect("inserted above");
+        loaded.used = used;
+        Ok(&mut loaded.document)
+    }
+
+    fn forget_least_used(&mut self) {
+        while self.loaded.len() > LOADED_MAX {
+            let oldest = self.loaded.iter().min_by_key(|(_, loaded)| loaded.used).map(|(id, _)| *id);
+            oldest.and_then(|id| self.loaded.remove(&id));
+        }
+    }
+}
+
+/// One document's part of an action, ready to commit.
+struct Written {
+    row: DocumentRow,
+    change: RawChange,
+    follows: bool,
+    model: Model,
+}
+
+impl Written {
+    fn save(&self, connection: &Connection, catalog: &Catalog, moment: &Moment) -> Result<(), Error> {
+        documents::insert(connection, &self.row)?;
+        documents::set_actor(connection, self.row.document, self.row.actor)?;
+        outbox::append(
+            connection,
+            &OutboxRow {
+                ordinal: 0,
+                document: self.row.document,
+                scope: self.row.scope.clone(),
+                actor: self.change.actor,
+                seq: self.change.seq,
+                hash: self.change.hash,
+                follows: self.follows,
+                bytes: self.change.bytes.clone(),
+                written_at_ms: moment.unix_ms,
+                logged_seq: None,
+                refusal: None,
+            },
+        )?;
+        projection::write(connection, catalog, &self.row.scope, &self.model)?;
+        documents::set_projected(connection, self.row.document, true)
+    }
+}
+
+/// Builds a document from what the store holds of it.
+fn build(
+    connection: &Connection,
+    catalog: &Catalog,
+    id: DocumentId,
+    definition: &DefinitionRef,
+) -> Result<Document, Error> {
+    let text_keys = catalog.text_keys(definition).ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotFound,
+            "本机还没有这条记录所用的定义版本;请先同步",
+            "the definition version of this record is not on the device yet; sync first",
+        )
+    })?;
+    let mut document = Document::new(id, definition, &text_keys);
+    let mut changes = Vec::new();
+    for record in documents::records(connection, id)? {
+        for chunk in run::unpack(&record.changes, record.actor)? {
+            changes.push(RawChange::parse(chunk)?);
+        }
+    }
+    for row in outbox::of_document(connection, id)? {
+        changes.push(RawChange::parse(row.bytes)?);
+    }
+    document.apply(&changes)?;
+    Ok(document)
+}
+
+fn load_catalog(connection: &Connection) -> Result<Catalog, Error> {
+    let definitions = identity::definitions(connection)?
+        .iter()
+        .map(|(_, json)| Definition::parse(json))
+        .collect::<Result<Vec<_>, _>>()?;
+    Catalog::new(&definitions)
+}

@@ -2,7 +2,7 @@
 
 use super::entry;
 use super::keys;
-use super::value::{Shape, is_given, merged, plain, shape};
+use super::value::{is_given, merged, plain};
 use crate::definition::{Catalog, Fact, Field, FieldType, Ledger, MergePolicy, ReturnVisit};
 use crate::document::model::{Event, Model, Stamped, Value};
 use crate::id::hash_parts;
@@ -93,18 +93,20 @@ fn of_value(value: &Value) -> Fact {
 
 /// What a field holds, as a fact.
 fn of_field(catalog: &Catalog, field: &Field, model: &Model) -> Fact {
-    match shape(field) {
-        Shape::Elements => {
+    match field.kind {
+        FieldType::Set(_) | FieldType::Photos => {
             Fact::Many(model.elements(&format!("set/{}/", field.id)).map(str::to_owned).collect())
         }
-        Shape::Lines => Fact::Many(entry::lines(model, &field.id).into_iter().map(|l| l.id).collect()),
-        Shape::SharedText => {
-            model.texts.get(&field.id).map_or(Fact::Absent, |text| Fact::Text(text.trim().to_owned()))
-        }
-        Shape::Derived => {
+        FieldType::Entries => Fact::Many(entry::lines(model, &field.id).into_iter().map(|l| l.id).collect()),
+        _ if field.merge() == MergePolicy::TextCrdt => match model.texts.get(&field.id) {
+            Some(text) => Fact::Text(text.trim().to_owned()),
+            None if holds_text(model, &field.id) => Fact::Bool(true),
+            None => Fact::Absent,
+        },
+        _ if field.merge() == MergePolicy::DerivedFromLastVisit => {
             last_visit(catalog, field, model).first().map_or(Fact::Absent, |stamped| of_value(&stamped.value))
         }
-        Shape::Single => {
+        _ => {
             let register = model.register(&keys::field(&field.id));
             register.map_or(Fact::Absent, |register| of_value(&merged(field, register).shown.value))
         }
@@ -137,11 +139,22 @@ pub(crate) fn last_visit(catalog: &Catalog, field: &Field, model: &Model) -> Vec
 /// What only events carry (a reason, a note, the satisfaction of a visit) has to come with the event.
 pub(crate) fn is_held(ledger: &Ledger, model: &Model, name: &str) -> bool {
     let Some(field) = ledger.field(name) else { return false };
-    match shape(field) {
-        Shape::Elements => model.elements(&format!("set/{name}/")).next().is_some(),
-        Shape::Lines => !entry::lines(model, name).is_empty(),
-        Shape::SharedText => model.texts.get(name).is_some_and(|text| !text.trim().is_empty()),
-        Shape::Single | Shape::Derived => model.value(&keys::field(name)).is_some_and(is_given),
+    match field.kind {
+        FieldType::Set(_) | FieldType::Photos => model.elements(&format!("set/{name}/")).next().is_some(),
+        FieldType::Entries => !entry::lines(model, name).is_empty(),
+        _ if field.merge() == MergePolicy::TextCrdt => holds_text(model, name),
+        _ => model.value(&keys::field(name)).is_some_and(is_given),
+    }
+}
+
+/// True when a shared text says something.
+///
+/// A model that was moved on by edits read back from a change does not know the text itself; the mark
+/// that its author left beside it says whether there is one.
+fn holds_text(model: &Model, name: &str) -> bool {
+    match model.texts.get(name) {
+        Some(text) => !text.trim().is_empty(),
+        None => model.value(&keys::field(name)) == Some(&Value::Bool(true)),
     }
 }
 

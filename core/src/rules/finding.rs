@@ -185,6 +185,7 @@ impl<'o> Opening<'o> {
     fn text(&mut self, id: &str, words: &str) {
         if self.is_shared_text(id) {
             self.edits.push(Edit::Text { key: id.to_owned(), to: Some(words.to_owned()) });
+            self.put(id, Some(Value::Bool(true)));
         } else {
             self.put(id, Some(text(words)));
         }

@@ -3,7 +3,8 @@
 //! Set fields of a sheet's header take one key per element (`header/<field>/<element>`), so that two
 //! people adding themselves never clash; photos in a line of a group take
 //! `group/<group>/<line>/<field>/<sha256>`. A scan holds the code that was read, or
-//! [`BYPASS`] and the reason where the tag could not be read.
+//! [`BYPASS`] and the reason where the tag could not be read. Who edits a shared text of an entry also
+//! writes `field/<field>`: true, or false where the text was emptied; it says who did and when.
 
 /// Event kind: the record begins. Ledgers may name their own.
 pub const CREATE: &str = "create";

@@ -167,6 +167,7 @@ impl EntryChange<'_> {
                 ));
             }
             MergePolicy::WriteOnce => self.write_once(key, new, zh, en)?,
+            MergePolicy::TextCrdt if matches!(new, Value::Bool(_)) => return Ok(()),
             MergePolicy::TextCrdt => return Err(unknown_key()),
             MergePolicy::Lww
             | MergePolicy::LwwFlag

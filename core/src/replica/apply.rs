@@ -1,0 +1,380 @@
+//! What the replica does with an answer: verdicts, pages, directives.
+
+use rusqlite::Connection;
+use std::collections::BTreeSet;
+
+use super::sync::Progress;
+use super::{Replica, build, load_catalog};
+use crate::definition::Catalog;
+use crate::document::RawChange;
+use crate::error::{Error, ErrorKind, Sentence};
+use crate::exchange::{Asked, SentRun, page};
+use crate::id::{ChangeHash, DefinitionRef, ScopeId};
+use crate::projection;
+use crate::store::documents::{self, DocumentRow, RecordRow};
+use crate::store::outbox::{self, OutboxRow};
+use crate::store::scopes::{self, ScopeRow};
+use crate::store::{erase, identity};
+use crate::time::Moment;
+use crate::wire::log::{Digest, definition_document};
+use crate::wire::message::{Body, Directive, Record, Run, ScopeReply, Verdict};
+use crate::wire::run;
+
+/// Documents projected in the transaction that stores them; beyond it they follow later, marked.
+const PROJECT_WITH_PAGE_MAX: usize = 500;
+/// Documents projected in one go afterwards.
+const PROJECT_LATER_MAX: u32 = 500;
+/// Times in a row that a scope may start again before it waits for the next wake.
+const RESETS_MAX: u32 = 3;
+
+/// One record of a page, checked and ready to store.
+enum Arrival {
+    /// A definition version.
+    Definition(DefinitionRef, Vec<u8>),
+    /// A run, written here or elsewhere.
+    Run { record: Box<RecordRow>, definition: Option<DefinitionRef>, hashes: Vec<ChangeHash> },
+    /// A run of this device whose changes are not here.
+    OwnMissing,
+}
+
+impl Arrival {
+    fn save(&self, connection: &Connection) -> Result<(), Error> {
+        match self {
+            Self::Definition(reference, json) => identity::insert_definition(connection, reference, json),
+            Self::Run { record, definition, hashes } => {
+                if let Some(definition) = definition {
+                    let row = DocumentRow {
+                        document: record.document,
+                        scope: record.scope.clone(),
+                        definition: definition.clone(),
+                        actor: None,
+                    };
+                    documents::insert(connection, &row)?;
+                }
+                documents::insert_record(connection, record)?;
+                hashes.iter().try_for_each(|hash| outbox::remove(connection, *hash))
+            }
+            Self::OwnMissing => Ok(()),
+        }
+    }
+}
+
+impl Replica {
+    pub(super) fn take_grants(&mut self, grants: &[ScopeId]) -> Result<(), Error> {
+        self.store.write(|connection| {
+            for mut row in scopes::all(connection)? {
+                row.granted = grants.contains(&row.scope);
+                scopes::save(connection, &row)?;
+            }
+            for scope in grants {
+                if scopes::find(connection, scope)?.is_none() {
+                    scopes::save(connection, &ScopeRow::new(scope.clone()))?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn take_verdicts(
+        &mut self,
+        runs: &[SentRun],
+        verdicts: &[Verdict],
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let mut rebuilt = BTreeSet::new();
+        let catalog = &self.catalog;
+        self.store.write(|connection| {
+            for (sent, verdict) in runs.iter().zip(verdicts) {
+                match verdict {
+                    Verdict::Accepted { seq } | Verdict::Duplicate { seq } => {
+                        let last = sent.hashes.last().ok_or_else(unasked)?;
+                        outbox::set_logged(connection, *last, *seq)?;
+                        progress.acknowledged += u32::try_from(sent.hashes.len()).unwrap_or(u32::MAX);
+                    }
+                    Verdict::Parked { .. } => progress.parked += 1,
+                    Verdict::Rejected { refusal, from_change } => {
+                        let from = usize::try_from(*from_change).unwrap_or(usize::MAX);
+                        let first = sent.hashes.get(from).or(sent.hashes.last()).ok_or_else(unasked)?;
+                        outbox::set_refused(connection, *first, refusal)?;
+                        documents::set_actor(connection, sent.document, None)?;
+                        progress.refused.push(refusal.clone());
+                        rebuilt.insert(sent.document);
+                    }
+                }
+            }
+            for document in &rebuilt {
+                if let Some(row) = documents::find(connection, *document)? {
+                    project(connection, catalog, &row)?;
+                }
+            }
+            Ok(())
+        })?;
+        rebuilt.iter().for_each(|document| drop(self.loaded.remove(document)));
+        Ok(())
+    }
+
+    /// Applies one scope's page: records, cursor, chain and digest in one transaction.
+    pub(super) fn take_page(
+        &mut self,
+        asked: &Asked,
+        mut page: ScopeReply,
+        definitions: &[DefinitionRef],
+        moment: &Moment,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let from = asked.scopes.iter().find(|from| from.scope == page.scope).ok_or_else(unasked)?;
+        let verified = page::verify(from, &mut page, &self.identity.server_key);
+        let mut standing = scopes::find(self.store.reader(), &page.scope)?.ok_or_else(unasked)?;
+        if (standing.cursor, standing.chain) != (from.cursor, from.chain) {
+            return Ok(());
+        }
+        let mut digest = Digest { count: standing.count, sum: standing.sum };
+        let arrivals = verified.and_then(|()| {
+            let records = page.records.iter();
+            records.map(|record| self.arrival(&page.scope, record, definitions, &mut digest)).collect()
+        });
+        let arrivals: Vec<Arrival> = match arrivals {
+            Ok(arrivals) => arrivals,
+            Err(error) if error.kind() == ErrorKind::Protocol => {
+                return self.reset_scope(&page.scope, progress);
+            }
+            Err(error) => return Err(error),
+        };
+        if arrivals.iter().any(|arrival| matches!(arrival, Arrival::OwnMissing)) {
+            standing.want_own = true;
+            progress.more = true;
+            return self.store.write(|connection| scopes::save(connection, &standing));
+        }
+        (standing.epoch, standing.cursor, standing.chain) = (page.epoch, page.next_cursor, page.chain);
+        (standing.count, standing.sum) = (digest.count, digest.sum);
+        if let Some(head) = &page.head {
+            if (head.count, head.sum) != (digest.count, digest.sum) {
+                return self.reset_scope(&page.scope, progress);
+            }
+            standing.proven_at_ms = Some(moment.unix_ms);
+            standing.want_own = false;
+            self.resets = 0;
+        }
+        progress.received += u32::try_from(arrivals.len()).unwrap_or(u32::MAX);
+        progress.more |= page.more;
+        self.commit_page(&standing, &arrivals, progress)
+    }
+
+    fn arrival(
+        &self,
+        scope: &ScopeId,
+        record: &Record,
+        definitions: &[DefinitionRef],
+        digest: &mut Digest,
+    ) -> Result<Arrival, Error> {
+        match &record.body {
+            Body::Definition { reference, json } => {
+                digest.add(&definition_document(reference), &record.body.last_hash());
+                Ok(Arrival::Definition(reference.clone(), json.clone()))
+            }
+            Body::Run(run) => {
+                let index = usize::try_from(run.definition).unwrap_or(usize::MAX);
+                let definition = definitions.get(index).ok_or_else(unasked)?;
+                let mut hashes = Vec::new();
+                for chunk in run::unpack(&run.changes, run.actor)? {
+                    hashes.push(RawChange::parse(chunk)?.hash);
+                }
+                if hashes.last() != Some(&run.last_hash) {
+                    return Err(unasked());
+                }
+                Ok(run_arrival(scope, record, run, Some(definition.clone()), hashes, digest))
+            }
+            Body::Own(last_hash) => {
+                let rows = outbox::covered_by(self.store.reader(), record.document, *last_hash)?;
+                if rows.is_empty() {
+                    return Ok(Arrival::OwnMissing);
+                }
+                let rows: Vec<&OutboxRow> = rows.iter().collect();
+                let run = self.signed_run(scope, &rows, 0)?;
+                let hashes = rows.iter().map(|row| row.hash).collect();
+                Ok(run_arrival(scope, record, &run, None, hashes, digest))
+            }
+        }
+    }
+
+    fn commit_page(
+        &mut self,
+        standing: &ScopeRow,
+        arrivals: &[Arrival],
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let has_definitions = arrivals.iter().any(|arrival| matches!(arrival, Arrival::Definition(..)));
+        let touched: BTreeSet<_> = arrivals
+            .iter()
+            .filter_map(|arrival| match arrival {
+                Arrival::Run { record, definition: Some(_), .. } => Some(record.document),
+                Arrival::Run { .. } | Arrival::Definition(..) | Arrival::OwnMissing => None,
+            })
+            .collect();
+        let catalog = &self.catalog;
+        self.store.write(|connection| {
+            arrivals.iter().try_for_each(|arrival| arrival.save(connection))?;
+            for (done, document) in touched.iter().enumerate() {
+                if done < PROJECT_WITH_PAGE_MAX {
+                    if let Some(row) = documents::find(connection, *document)? {
+                        project(connection, catalog, &row)?;
+                    }
+                } else {
+                    documents::set_projected(connection, *document, false)?;
+                }
+            }
+            scopes::save(connection, standing)
+        })?;
+        if has_definitions {
+            self.catalog = load_catalog(self.store.reader())?;
+            self.loaded.clear();
+        }
+        touched.iter().for_each(|document| drop(self.loaded.remove(document)));
+        progress.touched.extend(touched);
+        Ok(())
+    }
+
+    /// Rebuilds rows that had to wait, some at a time.
+    pub(super) fn project_late(&mut self, progress: &mut Progress) -> Result<(), Error> {
+        let waiting = documents::unprojected(self.store.reader(), PROJECT_LATER_MAX)?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let catalog = &self.catalog;
+        let mut done = 0;
+        self.store.write(|connection| {
+            for row in &waiting {
+                done += usize::from(project(connection, catalog, row)?);
+            }
+            Ok(())
+        })?;
+        progress.more |= done > 0 && waiting.len() > done;
+        Ok(())
+    }
+
+    pub(super) fn follow(&mut self, directives: &[Directive], progress: &mut Progress) -> Result<(), Error> {
+        for directive in directives {
+            match directive {
+                Directive::NewActor { document } => {
+                    self.loaded.remove(document);
+                    self.store.write(|connection| documents::set_actor(connection, *document, None))?;
+                }
+                Directive::ResetScope { scope } => self.reset_scope(scope, progress)?,
+                Directive::Upgrade { sentence } => progress.notices.push(sentence.clone()),
+                Directive::Wipe { sentence } => {
+                    progress.notices.push(sentence.clone());
+                    progress.wiped = true;
+                    self.loaded.clear();
+                    self.store.write(|connection| {
+                        for row in documents::all(connection)? {
+                            projection::remove(connection, row.document)?;
+                        }
+                        erase(connection)
+                    })?;
+                    self.catalog = load_catalog(self.store.reader())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a scope again from nothing: data stays, own work is offered again.
+    pub(super) fn reset_scope(&mut self, scope: &ScopeId, progress: &mut Progress) -> Result<(), Error> {
+        let device = self.identity.device;
+        self.store.write(|connection| {
+            for record in documents::own_records(connection, scope, device)? {
+                offer_again(connection, &record)?;
+            }
+            outbox::forget_logged(connection, scope)?;
+            documents::set_former(connection, scope)?;
+            let granted = scopes::find(connection, scope)?.is_none_or(|row| row.granted);
+            scopes::save(connection, &ScopeRow { granted, ..ScopeRow::new(scope.clone()) })
+        })?;
+        progress.reset.push(scope.clone());
+        self.resets += 1;
+        if self.resets <= RESETS_MAX {
+            progress.more = true;
+        } else {
+            progress.notices.push(Sentence::new(
+                format!("范围 {scope} 与分公司多次对不上账;数据保留在本机,请联系分公司"),
+                format!("scope {scope} repeatedly does not agree with the branch; the data is kept here, tell the branch"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Rebuilds a document's rows; false when it cannot be built yet, which leaves it marked.
+pub(super) fn project(connection: &Connection, catalog: &Catalog, row: &DocumentRow) -> Result<bool, Error> {
+    let model = build(connection, catalog, row.document, &row.definition).and_then(|built| built.model());
+    let projected = match model {
+        Ok(model) if model.events.is_empty() && model.registers.is_empty() => {
+            projection::remove(connection, row.document)?;
+            true
+        }
+        Ok(model) => {
+            projection::write(connection, catalog, &row.scope, &model)?;
+            true
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::Protocol | ErrorKind::NotFound) => false,
+        Err(error) => return Err(error),
+    };
+    documents::set_projected(connection, row.document, projected)?;
+    Ok(projected)
+}
+
+fn run_arrival(
+    scope: &ScopeId,
+    record: &Record,
+    run: &Run,
+    definition: Option<DefinitionRef>,
+    hashes: Vec<ChangeHash>,
+    digest: &mut Digest,
+) -> Arrival {
+    hashes.iter().for_each(|hash| digest.add(&record.document, hash));
+    let record = RecordRow {
+        scope: scope.clone(),
+        seq: record.seq,
+        document: record.document,
+        actor: run.actor,
+        device: record.device,
+        user: record.user.clone(),
+        received_at_ms: record.received_at_ms,
+        last_hash: run.last_hash,
+        changes: run.changes.clone(),
+        signature: run.signature,
+    };
+    Arrival::Run { record: Box::new(record), definition, hashes }
+}
+
+/// Puts an own record's changes back into the outbox.
+fn offer_again(connection: &Connection, record: &RecordRow) -> Result<(), Error> {
+    for (index, chunk) in run::unpack(&record.changes, record.actor)?.into_iter().enumerate() {
+        let change = RawChange::parse(chunk)?;
+        outbox::append(
+            connection,
+            &OutboxRow {
+                ordinal: 0,
+                document: record.document,
+                scope: record.scope.clone(),
+                actor: record.actor,
+                seq: change.seq,
+                hash: change.hash,
+                follows: index > 0,
+                bytes: change.bytes,
+                written_at_ms: record.received_at_ms,
+                logged_seq: None,
+                refusal: None,
+            },
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn unasked() -> Error {
+    Error::new(
+        ErrorKind::Protocol,
+        "服务器的回复与请求不符;已忽略,将重试",
+        "the server's answer does not fit the request; it was ignored and will be asked for again",
+    )
+}

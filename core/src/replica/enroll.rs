@@ -1,0 +1,171 @@
+//! Enrolment: a one-time invitation link becomes a device key, a token and a replica file.
+
+use std::path::Path;
+
+use super::{Replica, STEPS};
+use crate::error::{Error, ErrorKind};
+use crate::id::{DeviceId, hash_parts};
+use crate::store::Store;
+use crate::store::identity::{self, Identity};
+use crate::store::scopes::{self, ScopeRow};
+use crate::time::Moment;
+use crate::wire::key::{Key, enroll_bytes};
+use crate::wire::message::{EnrollReply, EnrollRequest};
+
+/// A prepared enrolment: send `request` to `url`, then create the replica from the answer.
+#[derive(Clone)]
+pub struct Enrollment {
+    /// Where to `POST` the request as JSON.
+    pub url: String,
+    /// The request.
+    pub request: EnrollRequest,
+    server_url: String,
+    seed: [u8; 32],
+}
+
+impl Enrollment {
+    /// Reads an invitation link and makes the device key from the moment's entropy.
+    ///
+    /// Links: `xunyuan://enroll?server=<url>&code=<secret>` or `<url>/enroll#<secret>`.
+    ///
+    /// # Errors
+    /// `Invalid` when the link is neither.
+    pub fn prepare(link: &str, app: &str, moment: &Moment) -> Result<Self, Error> {
+        let (server_url, secret) = read_link(link.trim()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Invalid,
+                "邀请链接无法识别;请完整复制分公司给出的链接",
+                "this is not an invitation link; copy the whole link that the branch gave",
+            )
+        })?;
+        let seed = hash_parts("xunyuan/device-seed/1", &[&moment.entropy]);
+        let key = Key::from_seed(&seed);
+        let request = EnrollRequest {
+            proof: hex(&key.sign(&enroll_bytes(&secret))),
+            invitation: secret,
+            public_key: hex(&key.public()),
+            app: app.to_owned(),
+        };
+        Ok(Self { url: format!("{server_url}/v1/enroll"), request, server_url, seed })
+    }
+}
+
+impl Replica {
+    /// Creates the replica file of a freshly enrolled device.
+    ///
+    /// # Errors
+    /// `Invalid` when the file is a replica already or the answer does not fit; storage errors.
+    pub fn create(path: &Path, enrollment: &Enrollment, reply: &EnrollReply) -> Result<Self, Error> {
+        let server_key = data_encoding::HEXLOWER
+            .decode(reply.server_key.as_bytes())
+            .ok()
+            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Protocol,
+                    "分公司服务器的回复不完整",
+                    "the branch server's answer is incomplete",
+                )
+            })?;
+        let mut store = Store::open(path, &STEPS)?;
+        if identity::load(store.reader()).is_ok() {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "此文件已登记给一台设备;请换一个文件",
+                "this file is enrolled already; name another file",
+            ));
+        }
+        let key = Key::from_seed(&enrollment.seed);
+        let identity = Identity {
+            user: reply.user.clone(),
+            device: DeviceId::of_key(&key.public()),
+            device_code: reply.device_code.clone(),
+            seed: enrollment.seed,
+            token: reply.token.clone(),
+            server_url: enrollment.server_url.clone(),
+            server_key,
+            branch: reply.branch.clone(),
+            clock_offset_ms: None,
+        };
+        store.write(|connection| {
+            identity::insert(connection, &identity)?;
+            for scope in &reply.grants {
+                scopes::save(connection, &ScopeRow::new(scope.clone()))?;
+            }
+            Ok(())
+        })?;
+        Self::of_store(store)
+    }
+}
+
+fn read_link(link: &str) -> Option<(String, String)> {
+    let (server, secret) = if let Some(query) = link.strip_prefix("xunyuan://enroll?") {
+        let value = |name: &str| {
+            query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(percent_decoded)
+        };
+        (value("server")??, value("code")??)
+    } else {
+        let (server, secret) = link.split_once("/enroll#")?;
+        (server.to_owned(), secret.to_owned())
+    };
+    let server = server.trim_end_matches('/').to_owned();
+    let is_web = server.starts_with("http://") || server.starts_with("https://");
+    (is_web && !secret.is_empty()).then_some((server, secret))
+}
+
+/// Undoes `%XX`; `None` where it is malformed.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            let value = digit(rest.next()?)? * 16 + digit(rest.next()?)?;
+            bytes.push(u8::try_from(value).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepared(link: &str) -> Result<Enrollment, Error> {
+        let moment = Moment { unix_ms: 0, utc_offset_min: 480, entropy: [3; 32] };
+        Enrollment::prepare(link, "test/1", &moment)
+    }
+
+    #[test]
+    fn both_forms_of_link_are_read() {
+        for link in [
+            "xunyuan://enroll?server=http://127.0.0.1:7070&code=abc",
+            "xunyuan://enroll?code=abc&server=http%3A%2F%2F127.0.0.1%3A7070%2F",
+            " http://127.0.0.1:7070/enroll#abc\n",
+        ] {
+            let enrollment = prepared(link).unwrap();
+            assert_eq!(enrollment.url, "http://127.0.0.1:7070/v1/enroll");
+            assert_eq!(enrollment.request.invitation, "abc");
+        }
+    }
+
+    #[test]
+    fn other_text_is_refused() {
+        for link in [
+            "",
+            "hello",
+            "xunyuan://enroll?code=abc",
+            "ftp://x/enroll#a",
+            "http://x/enroll#",
+            "xunyuan://enroll?server=http://x&code=%zz",
+        ] {
+            assert_eq!(prepared(link).err().map(|e| e.kind()), Some(ErrorKind::Invalid), "{link}");
+        }
+    }
+}

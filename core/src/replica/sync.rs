@@ -1,0 +1,269 @@
+//! The replica's side of the exchange: what it asks and pushes.
+
+use std::collections::BTreeMap;
+
+use super::Replica;
+use super::apply::unasked;
+use crate::error::{Error, ErrorKind, Refusal, Sentence};
+use crate::exchange::{Asked, SentRun};
+use crate::id::{ActorId, DefinitionRef, DocumentId, ScopeId};
+use crate::limits::{PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_SCOPES_MAX, RUN_CHANGES_MAX};
+use crate::projection;
+use crate::store::documents;
+use crate::store::identity;
+use crate::store::outbox::{self, OutboxRow};
+use crate::store::scopes::{self, ScopeRow};
+use crate::time::Moment;
+use crate::wire::log::grants_tag;
+use crate::wire::message::{Health, PROTOCOL, PushedRun, Reply, Request, Run, ScopeRequest};
+use crate::wire::{frame, run};
+
+/// Most raw change bytes pushed in one request; the rest follows in the next.
+const PUSH_BYTES_MAX: usize = REQUEST_BYTES_MAX / 4;
+
+/// Why no usable answer came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection, a timeout, an answer that breaks off.
+    Unreachable,
+    /// The server asks to come back later.
+    Busy {
+        /// Its wish, milliseconds.
+        retry_after_ms: Option<i64>,
+    },
+}
+
+/// What one answer brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Pushed changes that the server now holds.
+    pub acknowledged: u32,
+    /// Pushed changes that the server refused, with the reasons.
+    pub refused: Vec<Refusal>,
+    /// Records received.
+    pub received: u32,
+    /// Documents that changed through others' work.
+    pub touched: Vec<DocumentId>,
+    /// Pushed runs that wait for predecessors the server lacks.
+    pub parked: u32,
+    /// True when another request should follow at once.
+    pub more: bool,
+    /// Scopes that had to start again, because cursor, chain or digest did not fit.
+    pub reset: Vec<ScopeId>,
+    /// What the server says must be done about this app or device.
+    pub notices: Vec<Sentence>,
+    /// True when the device was revoked and its data erased.
+    pub wiped: bool,
+}
+
+impl Replica {
+    /// Asks for an exchange as soon as waiting after failures allows.
+    pub const fn wake(&mut self) {
+        self.exchange.wake();
+    }
+
+    /// Asks for an exchange now: a person wants it, or signal came back.
+    pub const fn wake_now(&mut self) {
+        self.exchange.wake_now();
+    }
+
+    /// The body to `POST` to `/v1/exchange` now, if an exchange is due.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn poll_request(&mut self, moment: &Moment) -> Result<Option<Vec<u8>>, Error> {
+        if !self.exchange.is_due(moment.unix_ms) {
+            return Ok(None);
+        }
+        let (request, asked) = self.request(moment)?;
+        self.exchange.sent(asked);
+        Ok(Some(frame::encode(&request)))
+    }
+
+    /// When to poll again, milliseconds since 1970; `None` when nothing is waited for.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Option<i64> {
+        self.exchange.poll_timeout()
+    }
+
+    /// Notes that no usable answer came. Nothing is lost.
+    pub fn handle_failure(&mut self, failure: &Failure, moment: &Moment) {
+        let retry_after_ms = match failure {
+            Failure::Unreachable => None,
+            Failure::Busy { retry_after_ms } => *retry_after_ms,
+        };
+        let [a, b, c, d, ..] = moment.entropy;
+        self.exchange.failed(moment.unix_ms, retry_after_ms, u32::from_be_bytes([a, b, c, d]));
+    }
+
+    /// Takes the server's answer: verdicts, records, directives.
+    ///
+    /// Records, cursor, chain and digest of a scope move in one transaction; a scope whose page does
+    /// not check out stays where it was.
+    ///
+    /// # Errors
+    /// `Protocol` when the answer cannot be read (counted as a failure), storage errors.
+    pub fn handle_reply(&mut self, body: &[u8], moment: &Moment) -> Result<Progress, Error> {
+        let reply: Reply = match frame::decode(body, REQUEST_BYTES_MAX) {
+            Ok(reply) => reply,
+            Err(error) => {
+                self.handle_failure(&Failure::Unreachable, moment);
+                return Err(error);
+            }
+        };
+        let Some(asked) = self.exchange.answered() else {
+            return Err(unasked());
+        };
+        if reply.verdicts.len() != asked.runs.len() {
+            self.handle_failure(&Failure::Unreachable, moment);
+            return Err(unasked());
+        }
+        let mut progress = Progress::default();
+        let result = self.settle(&asked, reply, moment, &mut progress);
+        if result.is_err() {
+            self.loaded.clear();
+        }
+        result?;
+        if progress.more {
+            self.exchange.wake();
+        }
+        Ok(progress)
+    }
+
+    fn settle(
+        &mut self,
+        asked: &Asked,
+        reply: Reply,
+        moment: &Moment,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let offset = reply.server_time_ms - moment.unix_ms;
+        self.store.write(|connection| identity::set_clock_offset(connection, offset))?;
+        self.identity.clock_offset_ms = Some(offset);
+        if let Some(grants) = &reply.grants {
+            self.take_grants(grants)?;
+            progress.more = true;
+        }
+        self.take_verdicts(&asked.runs, &reply.verdicts, progress)?;
+        let Reply { scopes, definitions, directives, .. } = reply;
+        let (first, rest): (Vec<_>, Vec<_>) =
+            scopes.into_iter().partition(|page| page.scope.stream() == "definitions");
+        for page in first.into_iter().chain(rest) {
+            self.take_page(asked, page, &definitions, moment, progress)?;
+        }
+        self.follow(&directives, progress)?;
+        self.project_late(progress)?;
+        let waiting = outbox::pending_count(self.store.reader())? > 0;
+        let moved_on = progress.acknowledged > 0 || !progress.refused.is_empty();
+        progress.more |= (waiting && moved_on) || self.exchange.is_mid_turn(REQUEST_SCOPES_MAX - 1);
+        Ok(())
+    }
+
+    fn request(&mut self, moment: &Moment) -> Result<(Request, Asked), Error> {
+        let connection = self.store.reader();
+        let granted: Vec<ScopeRow> = scopes::all(connection)?.into_iter().filter(|row| row.granted).collect();
+        let names: Vec<ScopeId> = granted.iter().map(|row| row.scope.clone()).collect();
+        let (first, rest): (Vec<_>, Vec<_>) =
+            granted.into_iter().partition(|row| row.scope.stream() == "definitions");
+        let most = REQUEST_SCOPES_MAX - 1;
+        let turn = self.exchange.take_turn(&rest, most);
+        let scopes: Vec<ScopeRequest> = first.into_iter().chain(turn).map(scope_request).collect();
+        let pending = outbox::pending(connection, PUSH_BYTES_MAX)?;
+        let mut definitions: Vec<DefinitionRef> = Vec::new();
+        let mut push = Vec::new();
+        let mut runs = Vec::new();
+        for rows in as_runs(&pending) {
+            let row = documents::find(connection, rows[0].document)?.ok_or_else(lost_document)?;
+            let index = definitions.iter().position(|held| *held == row.definition).unwrap_or_else(|| {
+                definitions.push(row.definition.clone());
+                definitions.len() - 1
+            });
+            push.push(PushedRun {
+                scope: row.scope.clone(),
+                document: row.document,
+                run: self.signed_run(&row.scope, &rows, u32::try_from(index).unwrap_or(u32::MAX))?,
+            });
+            runs.push(SentRun { document: row.document, hashes: rows.iter().map(|row| row.hash).collect() });
+        }
+        let request = Request {
+            protocol: PROTOCOL,
+            app: concat!("xunyuan/", env!("CARGO_PKG_VERSION")).to_owned(),
+            schema: self.store.schema_version(),
+            device_time_ms: moment.unix_ms,
+            max_bytes: PAGE_BYTES_MAX,
+            grants_tag: grants_tag(&names),
+            scopes: scopes.clone(),
+            definitions,
+            push,
+            health: Health {
+                pending_changes: outbox::pending_count(connection)?,
+                pending_photos: 0,
+                conflicts: u32::try_from(projection::conflicts(connection)?.len()).unwrap_or(u32::MAX),
+            },
+        };
+        Ok((request, Asked { scopes, runs }))
+    }
+
+    /// Packs and signs consecutive changes of one document.
+    pub(super) fn signed_run(
+        &self,
+        scope: &ScopeId,
+        rows: &[&OutboxRow],
+        definition: u32,
+    ) -> Result<Run, Error> {
+        let chunks: Vec<&[u8]> = rows.iter().map(|row| row.bytes.as_slice()).collect();
+        let (first, last) = (rows.first(), rows.last());
+        let (Some(first), Some(last)) = (first, last) else { return Err(lost_document()) };
+        let signing =
+            run::signing_bytes(scope, &first.document, &first.actor, &self.identity.user, &last.hash);
+        Ok(Run {
+            definition,
+            actor: first.actor,
+            changes: run::pack(&chunks)?,
+            last_hash: last.hash,
+            signature: self.key.sign(&signing),
+        })
+    }
+}
+
+fn scope_request(row: ScopeRow) -> ScopeRequest {
+    ScopeRequest {
+        scope: row.scope,
+        epoch: row.epoch,
+        cursor: row.cursor,
+        chain: row.chain,
+        full: row.want_own,
+    }
+}
+
+/// Cuts pending changes into runs: consecutive changes of one actor on one document, each directly
+/// building on the one before, in the order of their first change.
+fn as_runs(pending: &[OutboxRow]) -> Vec<Vec<&OutboxRow>> {
+    let mut runs: Vec<Vec<&OutboxRow>> = Vec::new();
+    let mut open: BTreeMap<(DocumentId, ActorId), usize> = BTreeMap::new();
+    for row in pending {
+        let key = (row.document, row.actor);
+        let joined = open.get(&key).copied().filter(|index| {
+            let run = &runs[*index];
+            row.follows
+                && run.len() < RUN_CHANGES_MAX
+                && run.last().is_some_and(|last| last.seq + 1 == row.seq)
+        });
+        match joined {
+            Some(index) => runs[index].push(row),
+            None => {
+                open.insert(key, runs.len());
+                runs.push(vec![row]);
+            }
+        }
+    }
+    runs
+}
+
+fn lost_document() -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        "待同步的内容缺少所属记录;请导出后联系分公司",
+        "pending work lacks its record; export it and tell the branch",
+    )
+}

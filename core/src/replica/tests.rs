@@ -1,0 +1,176 @@
+//! One replica without signal, on the shipped definitions.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::definition::{embedded, sample_organisation};
+use crate::document::model::Value;
+use crate::projection::Filter;
+use crate::replica::inspection::Answer;
+use crate::wire::message::EnrollReply;
+
+const DAY_MS: i64 = 86_400_000;
+/// 2026-11-23T09:06+08:00.
+const NOW_MS: i64 = 1_795_395_960_000;
+
+struct Device {
+    replica: Replica,
+    path: PathBuf,
+    ticks: u8,
+}
+
+impl Device {
+    fn of(user: &str, name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("xunyuan-replica-{}-{name}", std::process::id()));
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+        }
+        let moment = Moment { unix_ms: NOW_MS, utc_offset_min: 480, entropy: [7; 32] };
+        let enrollment = Enrollment::prepare("http://localhost/enroll#x", "test/1", &moment).unwrap();
+        let mut device = Self { replica: enrolled(&path, user, &enrollment), path, ticks: 0 };
+        device.load_definitions();
+        device
+    }
+
+    fn load_definitions(&mut self) {
+        let definitions: Vec<_> = embedded().iter().chain([sample_organisation()]).collect();
+        self.replica
+            .store
+            .write(|connection| {
+                definitions.iter().try_for_each(|definition| {
+                    identity::insert_definition(connection, &definition.reference, &definition.json)
+                })
+            })
+            .unwrap();
+        self.replica.catalog = load_catalog(self.replica.store.reader()).unwrap();
+    }
+
+    fn now(&mut self) -> Moment {
+        self.ticks += 1;
+        let unix_ms = NOW_MS + i64::from(self.ticks) * 1_000;
+        Moment { unix_ms, utc_offset_min: 480, entropy: [self.ticks; 32] }
+    }
+
+    fn reopened(self) -> Self {
+        let Self { replica, path, ticks } = self;
+        drop(replica);
+        Self { replica: Replica::open(&path).unwrap(), path, ticks }
+    }
+}
+
+fn enrolled(path: &Path, user: &str, enrollment: &Enrollment) -> Replica {
+    let reply = EnrollReply {
+        token: "t".to_owned(),
+        user: UserId::new(user),
+        device_code: "A7".to_owned(),
+        branch: "br.hz".to_owned(),
+        server_key: "00".repeat(32),
+        server_time_ms: NOW_MS,
+        grants: vec![ScopeId::of("pj.lanyuan", "patrol"), ScopeId::of("pj.lanyuan", "finding")],
+    };
+    Replica::create(path, enrollment, &reply).unwrap()
+}
+
+fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+fn failing(note: &str) -> Answer {
+    Answer { value: Some(text("fail")), note: Some(note.to_owned()), photos: Vec::new() }
+}
+
+#[test]
+fn a_failing_answer_is_saved_raises_its_finding_once_and_survives_reopening() {
+    let mut device = Device::of("u.pt01", "failing");
+    let now = device.now();
+    let slots = device.replica.slots(&now).unwrap();
+    let slot = slots.iter().find(|view| view.slot.key.contains("09:00")).unwrap();
+    let key = slot.slot.key.clone();
+    let sheet = device.replica.start_slot(&key, None, &now).unwrap();
+    assert_eq!(sheet, slot.slot.document);
+    assert_eq!(device.replica.start_slot(&key, None, &now).unwrap(), sheet, "started once");
+
+    let now = device.now();
+    let answered = device.replica.answer(sheet, "pp.green.02", failing("南门香樟断枝悬挂"), &now).unwrap();
+    assert_eq!(answered.raised.len(), 1);
+    let finding = answered.raised[0];
+    let now = device.now();
+    let again = device.replica.answer(sheet, "pp.green.02", failing("断枝仍在"), &now).unwrap();
+    assert!(again.raised.is_empty());
+
+    let pending = device.replica.status().unwrap();
+    assert_eq!((pending.pending_changes, pending.pending_records), (4, 2));
+    let mut device = device.reopened();
+    assert_eq!(device.replica.status().unwrap().pending_changes, 4);
+    assert_eq!(device.replica.entry(finding).unwrap().temporary_number.as_deref(), Some("A7-0001"));
+    assert_eq!(device.replica.find("A7-0001").unwrap()[0].document, finding);
+    assert_eq!(device.replica.search("香樟断枝", 10).unwrap().len(), 1);
+    let view = device.replica.inspection(sheet).unwrap();
+    assert!(view.sections.iter().flat_map(|section| &section.items).any(|item| item.is_fail));
+}
+
+#[test]
+fn rules_refuse_before_anything_is_written() {
+    let mut device = Device::of("u.pt01", "refused");
+    let now = device.now();
+    let sheet = device.replica.start_inspection("tpl.park_patrol", "pj.lanyuan", &now).unwrap();
+    let before = device.replica.status().unwrap().pending_changes;
+    let over = Answer { value: Some(Value::Number(9.0)), ..Answer::default() };
+    let unknown = Answer { value: Some(text("perhaps")), ..Answer::default() };
+    for (item, answer) in [("pp.fire.06", over), ("pp.green.01", unknown), ("pp.none.01", failing(""))] {
+        let now = device.now();
+        let error = device.replica.answer(sheet, item, answer, &now).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{item}");
+    }
+    let now = device.now();
+    assert_eq!(device.replica.complete(sheet, false, &now).unwrap_err().code(), "incomplete");
+    let elsewhere = device.replica.start_inspection("tpl.park_patrol", "pj.xiyuan", &now).unwrap_err();
+    assert_eq!(elsewhere.kind(), ErrorKind::Refused);
+    assert_eq!(device.replica.status().unwrap().pending_changes, before);
+    device.replica.answer(sheet, "pp.green.01", failing("裸露"), &now).unwrap();
+}
+
+#[test]
+fn an_entry_moves_along_its_lifecycle() {
+    let mut device = Device::of("u.fd01", "entry");
+    let now = device.now();
+    let fields = BTreeMap::from(
+        [
+            ("channel", "phone"),
+            ("category", "fd.repair.leak"),
+            ("content", "卫生间顶部滴水"),
+            ("first_contact", "u.fd01"),
+            ("urgency", "urgent"),
+            ("owner_dept", "dept.eng"),
+        ]
+        .map(|(field, value)| (field.to_owned(), text(value))),
+    );
+    let entry = device.replica.create_entry("led.front_desk", "pj.lanyuan", fields, &now).unwrap();
+    let now = device.now();
+    let view = device.replica.record_event(entry, "assign", BTreeMap::new(), &now).unwrap();
+    assert_eq!(view.state, "assigned");
+    let now = device.now();
+    let refused = device.replica.record_event(entry, "accept", BTreeMap::new(), &now).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused);
+    let result = BTreeMap::from([("result".to_owned(), text("已更换软管"))]);
+    let now = device.now();
+    let view = device.replica.record_event(entry, "handle", result, &now).unwrap();
+    assert_eq!(view.state, "handled");
+    let listed =
+        device.replica.list(&Filter { definition: Some("led.front_desk".to_owned()), ..Filter::default() });
+    assert_eq!(listed.unwrap()[0].state, "handled");
+    let kinds: Vec<String> =
+        device.replica.history(entry).unwrap().into_iter().map(|line| line.what).collect();
+    assert!(["create", "assign", "handle"].iter().all(|kind| kinds.iter().any(|known| known == kind)));
+    assert!(device.replica.export().unwrap()[0].pending.len() == 3);
+}
+
+#[test]
+fn a_slot_of_yesterday_is_not_offered_today() {
+    let mut device = Device::of("u.pt01", "yesterday");
+    let mut now = device.now();
+    now.unix_ms += DAY_MS;
+    let slots = device.replica.slots(&now).unwrap();
+    assert!(slots.iter().all(|view| view.slot.starts.date() == now.local_date()));
+}

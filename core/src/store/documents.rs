@@ -1,0 +1,200 @@
+//! Documents held, and the log records their changes came in.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{bytes, signed, unsigned};
+use crate::error::Error;
+use crate::id::{ActorId, ChangeHash, ContentHash, DefinitionRef, DeviceId, DocumentId, ScopeId, UserId};
+
+/// A document held by this replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentRow {
+    /// Which document.
+    pub document: DocumentId,
+    /// The scope it belongs to for ever.
+    pub scope: ScopeId,
+    /// The definition that its genesis pins.
+    pub definition: DefinitionRef,
+    /// The author id this replica writes it under, once it has.
+    pub actor: Option<ActorId>,
+}
+
+/// A log record that carries changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRow {
+    /// Scope and place in its log.
+    pub scope: ScopeId,
+    /// From 1.
+    pub seq: u64,
+    /// Which document.
+    pub document: DocumentId,
+    /// Author id of the changes.
+    pub actor: ActorId,
+    /// Who signed.
+    pub device: DeviceId,
+    /// For whom.
+    pub user: UserId,
+    /// Server clock at arrival, milliseconds since 1970.
+    pub received_at_ms: i64,
+    /// Hash of the run's last change.
+    pub last_hash: ChangeHash,
+    /// The packed run.
+    pub changes: Vec<u8>,
+    /// Signature over the run.
+    pub signature: [u8; 64],
+}
+
+/// Notes a document; one that is held already keeps what it has.
+pub(crate) fn insert(connection: &Connection, row: &DocumentRow) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "INSERT INTO document (document, scope, definition_id, definition_version, definition_hash, actor, projected)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) ON CONFLICT (document) DO NOTHING",
+        )?
+        .execute(params![
+            row.document.as_bytes(),
+            row.scope.as_str(),
+            row.definition.id,
+            row.definition.version,
+            row.definition.hash.as_bytes(),
+            row.actor.map(|actor| actor.0),
+        ])?;
+    Ok(())
+}
+
+/// Sets or clears the author id under which this replica writes the document.
+pub(crate) fn set_actor(
+    connection: &Connection,
+    document: DocumentId,
+    actor: Option<ActorId>,
+) -> Result<(), Error> {
+    connection
+        .prepare_cached("UPDATE document SET actor = ?2 WHERE document = ?1")?
+        .execute(params![document.as_bytes(), actor.map(|actor| actor.0)])?;
+    Ok(())
+}
+
+/// Notes whether the document's rows for lists and search are up to date.
+pub(crate) fn set_projected(
+    connection: &Connection,
+    document: DocumentId,
+    projected: bool,
+) -> Result<(), Error> {
+    connection
+        .prepare_cached("UPDATE document SET projected = ?2 WHERE document = ?1")?
+        .execute(params![document.as_bytes(), projected])?;
+    Ok(())
+}
+
+/// Documents whose rows wait to be rebuilt, at most `most`.
+pub(crate) fn unprojected(connection: &Connection, most: u32) -> Result<Vec<DocumentRow>, Error> {
+    let mut statement =
+        connection.prepare_cached(&format!("{SELECT} WHERE projected = 0 ORDER BY document LIMIT ?1"))?;
+    Ok(statement.query_map([most], document_row)?.collect::<Result<_, _>>()?)
+}
+
+/// The row of one document.
+pub(crate) fn find(connection: &Connection, document: DocumentId) -> Result<Option<DocumentRow>, Error> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE document = ?1"))?;
+    Ok(statement.query_row([document.as_bytes()], document_row).optional()?)
+}
+
+/// Every document held, in the order of their ids.
+pub(crate) fn all(connection: &Connection) -> Result<Vec<DocumentRow>, Error> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} ORDER BY document"))?;
+    Ok(statement.query_map([], document_row)?.collect::<Result<_, _>>()?)
+}
+
+/// Keeps one record of the current log and drops its twin of a former one.
+pub(crate) fn insert_record(connection: &Connection, row: &RecordRow) -> Result<(), Error> {
+    connection
+        .prepare_cached("DELETE FROM record WHERE scope = ?1 AND last_hash = ?2 AND former = 1")?
+        .execute(params![row.scope.as_str(), row.last_hash.as_bytes()])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO record (scope, seq, document, actor, device, user, received_at_ms, last_hash,
+                                 changes, signature, former)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)",
+        )?
+        .execute(params![
+            row.scope.as_str(),
+            signed(row.seq),
+            row.document.as_bytes(),
+            row.actor.as_bytes(),
+            row.device.as_bytes(),
+            row.user.as_str(),
+            row.received_at_ms,
+            row.last_hash.as_bytes(),
+            row.changes,
+            row.signature,
+        ])?;
+    Ok(())
+}
+
+/// The records of a document in log order, those of a former log first.
+pub(crate) fn records(connection: &Connection, document: DocumentId) -> Result<Vec<RecordRow>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT scope, seq, document, actor, device, user, received_at_ms, last_hash, changes, signature
+         FROM record WHERE document = ?1 ORDER BY former DESC, seq",
+    )?;
+    Ok(statement.query_map([document.as_bytes()], record_row)?.collect::<Result<_, _>>()?)
+}
+
+/// Own records of a scope's current log, in log order.
+pub(crate) fn own_records(
+    connection: &Connection,
+    scope: &ScopeId,
+    device: DeviceId,
+) -> Result<Vec<RecordRow>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT scope, seq, document, actor, device, user, received_at_ms, last_hash, changes, signature
+         FROM record WHERE scope = ?1 AND device = ?2 AND former = 0 ORDER BY seq",
+    )?;
+    let rows = statement.query_map(params![scope.as_str(), device.as_bytes()], record_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Marks the records of a scope as rows of a log that the server has replaced: their data stays
+/// visible and can be offered again.
+pub(crate) fn set_former(connection: &Connection, scope: &ScopeId) -> Result<(), Error> {
+    connection.execute(
+        "DELETE FROM record WHERE scope = ?1 AND former = 0
+           AND last_hash IN (SELECT last_hash FROM record WHERE scope = ?1 AND former = 1)",
+        [scope.as_str()],
+    )?;
+    connection.execute("UPDATE record SET former = 1 WHERE scope = ?1", [scope.as_str()])?;
+    Ok(())
+}
+
+const SELECT: &str =
+    "SELECT document, scope, definition_id, definition_version, definition_hash, actor FROM document";
+
+fn document_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DocumentRow> {
+    let has_actor = row.get_ref(5)? != rusqlite::types::ValueRef::Null;
+    let actor = if has_actor { Some(ActorId(bytes(row, 5)?)) } else { None };
+    Ok(DocumentRow {
+        document: DocumentId(bytes(row, 0)?),
+        scope: ScopeId(row.get(1)?),
+        definition: DefinitionRef {
+            id: row.get(2)?,
+            version: row.get(3)?,
+            hash: ContentHash(bytes(row, 4)?),
+        },
+        actor,
+    })
+}
+
+fn record_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordRow> {
+    Ok(RecordRow {
+        scope: ScopeId(row.get(0)?),
+        seq: unsigned(row.get(1)?),
+        document: DocumentId(bytes(row, 2)?),
+        actor: ActorId(bytes(row, 3)?),
+        device: DeviceId(bytes(row, 4)?),
+        user: UserId(row.get(5)?),
+        received_at_ms: row.get(6)?,
+        last_hash: ChangeHash(bytes(row, 7)?),
+        changes: row.get(8)?,
+        signature: bytes(row, 9)?,
+    })
+}

@@ -1,0 +1,126 @@
+//! Who the replica is, the definitions it holds, and its running numbers.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::bytes;
+use crate::error::{Error, ErrorKind};
+use crate::id::{ContentHash, DefinitionRef, DeviceId, UserId};
+
+/// One person on one device, as enrolled.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The person.
+    pub user: UserId,
+    /// The device.
+    pub device: DeviceId,
+    /// Short code of the device, first part of temporary numbers.
+    pub device_code: String,
+    /// Ed25519 secret.
+    pub seed: [u8; 32],
+    /// Bearer token.
+    pub token: String,
+    /// Where the branch answers, without trailing slash.
+    pub server_url: String,
+    /// The server's Ed25519 public key.
+    pub server_key: [u8; 32],
+    /// The branch, e.g. `br.hz`.
+    pub branch: String,
+    /// Server clock minus device clock at the last exchange, milliseconds.
+    pub clock_offset_ms: Option<i64>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("device", &self.device).finish_non_exhaustive()
+    }
+}
+
+/// Writes the identity of a new replica.
+pub(crate) fn insert(connection: &Connection, identity: &Identity) -> Result<(), Error> {
+    connection.execute(
+        "INSERT INTO identity (id, user, device, device_code, seed, token, server_url, server_key, branch)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            identity.user.as_str(),
+            identity.device.as_bytes(),
+            identity.device_code,
+            identity.seed,
+            identity.token,
+            identity.server_url,
+            identity.server_key,
+            identity.branch,
+        ],
+    )?;
+    Ok(())
+}
+
+/// The identity of this file.
+pub(crate) fn load(connection: &Connection) -> Result<Identity, Error> {
+    connection
+        .query_row(
+            "SELECT user, device, device_code, seed, token, server_url, server_key, branch, clock_offset_ms
+             FROM identity",
+            [],
+            |row| {
+                Ok(Identity {
+                    user: UserId(row.get(0)?),
+                    device: DeviceId(bytes(row, 1)?),
+                    device_code: row.get(2)?,
+                    seed: bytes(row, 3)?,
+                    token: row.get(4)?,
+                    server_url: row.get(5)?,
+                    server_key: bytes(row, 6)?,
+                    branch: row.get(7)?,
+                    clock_offset_ms: row.get(8)?,
+                })
+            },
+        )
+        .optional()?
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                "此文件尚未登记;请先用邀请链接登记设备",
+                "this file is not enrolled; enrol the device with an invitation link first",
+            )
+        })
+}
+
+/// Notes the server's clock against the device's.
+pub(crate) fn set_clock_offset(connection: &Connection, offset_ms: i64) -> Result<(), Error> {
+    connection.execute("UPDATE identity SET clock_offset_ms = ?1", [offset_ms])?;
+    Ok(())
+}
+
+/// Keeps a published definition; one that is held already is left alone.
+pub(crate) fn insert_definition(
+    connection: &Connection,
+    reference: &DefinitionRef,
+    json: &[u8],
+) -> Result<(), Error> {
+    connection.execute(
+        "INSERT OR IGNORE INTO definition (id, version, hash, json) VALUES (?1, ?2, ?3, ?4)",
+        params![reference.id, reference.version, reference.hash.as_bytes(), json],
+    )?;
+    Ok(())
+}
+
+/// Every definition version held, as canonical JSON.
+pub(crate) fn definitions(connection: &Connection) -> Result<Vec<(DefinitionRef, Vec<u8>)>, Error> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, version, hash, json FROM definition ORDER BY id, version")?;
+    let rows = statement.query_map([], |row| {
+        let hash = ContentHash(bytes(row, 2)?);
+        Ok((DefinitionRef { id: row.get(0)?, version: row.get(1)?, hash }, row.get(3)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The next number of a running count, from 1.
+pub(crate) fn next_number(connection: &Connection, name: &str) -> Result<u32, Error> {
+    Ok(connection.query_row(
+        "INSERT INTO counter (name, value) VALUES (?1, 1)
+         ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+        [name],
+        |row| row.get(0),
+    )?)
+}

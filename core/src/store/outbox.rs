@@ -1,0 +1,181 @@
+//! The outbox: changes written on this device that no cursor covers yet.
+//!
+//! A row is *pending* until the server answers; *logged* once it is accepted but the cursor has not
+//! reached it; *refused* when the server said no, kept with the reason until the person decides.
+
+use rusqlite::{Connection, params};
+
+use super::{bytes, signed, unsigned};
+use crate::error::{Error, Refusal};
+use crate::id::{ActorId, ChangeHash, DocumentId, ScopeId};
+
+/// One change of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Order of writing on this device.
+    pub ordinal: i64,
+    /// Which document.
+    pub document: DocumentId,
+    /// Its scope.
+    pub scope: ScopeId,
+    /// Author id.
+    pub actor: ActorId,
+    /// Place among the author's changes, from 1.
+    pub seq: u64,
+    /// The change's hash.
+    pub hash: ChangeHash,
+    /// True when it directly builds on the change of the previous seq.
+    pub follows: bool,
+    /// The whole change chunk.
+    pub bytes: Vec<u8>,
+    /// Device time of writing, milliseconds since 1970.
+    pub written_at_ms: i64,
+    /// Place in the log, once the server accepted it.
+    pub logged_seq: Option<u64>,
+    /// The server's refusal, if it refused.
+    pub refusal: Option<Refusal>,
+}
+
+/// Adds a change; one that is there already (offered again after a reset) is left alone.
+pub(crate) fn append(connection: &Connection, row: &OutboxRow) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO outbox (document, scope, actor, seq, hash, follows, bytes, written_at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            row.document.as_bytes(),
+            row.scope.as_str(),
+            row.actor.as_bytes(),
+            signed(row.seq),
+            row.hash.as_bytes(),
+            row.follows,
+            row.bytes,
+            row.written_at_ms,
+        ])?;
+    Ok(())
+}
+
+/// Changes that still wait for an answer, in order of writing, up to `bytes_max` (at least one).
+pub(crate) fn pending(connection: &Connection, bytes_max: usize) -> Result<Vec<OutboxRow>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "{SELECT} WHERE logged_seq IS NULL AND refusal_code IS NULL ORDER BY ordinal"
+    ))?;
+    let mut rows = statement.query([])?;
+    let (mut pending, mut total) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let row = outbox_row(row)?;
+        total += row.bytes.len();
+        if total > bytes_max && !pending.is_empty() {
+            break;
+        }
+        pending.push(row);
+    }
+    Ok(pending)
+}
+
+/// Changes of one document that are part of what the person sees: all but the refused.
+pub(crate) fn of_document(connection: &Connection, document: DocumentId) -> Result<Vec<OutboxRow>, Error> {
+    let mut statement = connection
+        .prepare_cached(&format!("{SELECT} WHERE document = ?1 AND refusal_code IS NULL ORDER BY ordinal"))?;
+    Ok(statement.query_map([document.as_bytes()], outbox_row)?.collect::<Result<_, _>>()?)
+}
+
+/// Changes the server refused, in order of writing.
+pub(crate) fn refused(connection: &Connection) -> Result<Vec<OutboxRow>, Error> {
+    let mut statement =
+        connection.prepare_cached(&format!("{SELECT} WHERE refusal_code IS NOT NULL ORDER BY ordinal"))?;
+    Ok(statement.query_map([], outbox_row)?.collect::<Result<_, _>>()?)
+}
+
+/// The rows that one log record of `actor` covers: everything unrefused up to `last_hash`.
+pub(crate) fn covered_by(
+    connection: &Connection,
+    document: DocumentId,
+    last_hash: ChangeHash,
+) -> Result<Vec<OutboxRow>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "{SELECT} WHERE document = ?1 AND refusal_code IS NULL
+           AND EXISTS (SELECT 1 FROM outbox AS last WHERE last.hash = ?2
+                       AND last.document = outbox.document AND last.actor = outbox.actor
+                       AND outbox.seq <= last.seq)
+         ORDER BY seq"
+    ))?;
+    let rows = statement.query_map(params![document.as_bytes(), last_hash.as_bytes()], outbox_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes that the server accepted, or already had, everything of `actor` up to `last_hash`.
+pub(crate) fn set_logged(connection: &Connection, last_hash: ChangeHash, seq: u64) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET logged_seq = ?2
+             WHERE logged_seq IS NULL AND refusal_code IS NULL
+               AND EXISTS (SELECT 1 FROM outbox AS last WHERE last.hash = ?1
+                           AND last.document = outbox.document AND last.actor = outbox.actor
+                           AND outbox.seq <= last.seq)",
+        )?
+        .execute(params![last_hash.as_bytes(), signed(seq)])?;
+    Ok(())
+}
+
+/// Notes that the server refused `first`: with it everything later by the same actor on the document.
+pub(crate) fn set_refused(
+    connection: &Connection,
+    first: ChangeHash,
+    refusal: &Refusal,
+) -> Result<(), Error> {
+    connection.execute(
+        "UPDATE outbox SET refusal_code = ?2, refusal_zh = ?3, refusal_en = ?4
+         WHERE refusal_code IS NULL AND logged_seq IS NULL
+           AND EXISTS (SELECT 1 FROM outbox AS first WHERE first.hash = ?1
+                       AND first.document = outbox.document AND first.actor = outbox.actor
+                       AND outbox.seq >= first.seq)",
+        params![first.as_bytes(), refusal.code, refusal.sentence.zh, refusal.sentence.en],
+    )?;
+    Ok(())
+}
+
+/// Makes logged but uncovered changes of a scope pending again: their log is gone.
+pub(crate) fn forget_logged(connection: &Connection, scope: &ScopeId) -> Result<(), Error> {
+    connection.execute("UPDATE outbox SET logged_seq = NULL WHERE scope = ?1", [scope.as_str()])?;
+    Ok(())
+}
+
+/// Takes out a change that a cursor now covers.
+pub(crate) fn remove(connection: &Connection, hash: ChangeHash) -> Result<(), Error> {
+    connection.prepare_cached("DELETE FROM outbox WHERE hash = ?1")?.execute([hash.as_bytes()])?;
+    Ok(())
+}
+
+/// Number of changes that wait for an answer.
+pub(crate) fn pending_count(connection: &Connection) -> Result<u32, Error> {
+    Ok(connection.query_row(
+        "SELECT count(*) FROM outbox WHERE logged_seq IS NULL AND refusal_code IS NULL",
+        [],
+        |row| row.get(0),
+    )?)
+}
+
+const SELECT: &str = "SELECT ordinal, document, scope, actor, seq, hash, follows, bytes, written_at_ms,
+                             logged_seq, refusal_code, refusal_zh, refusal_en FROM outbox";
+
+fn outbox_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<OutboxRow> {
+    let refusal = match row.get::<_, Option<String>>(10)? {
+        None => None,
+        Some(code) => Some(Refusal::new(&code, row.get::<_, String>(11)?, row.get::<_, String>(12)?)),
+    };
+    Ok(OutboxRow {
+        ordinal: row.get(0)?,
+        document: DocumentId(bytes(row, 1)?),
+        scope: ScopeId(row.get(2)?),
+        actor: ActorId(bytes(row, 3)?),
+        seq: unsigned(row.get(4)?),
+        hash: ChangeHash(bytes(row, 5)?),
+        follows: row.get(6)?,
+        bytes: row.get(7)?,
+        written_at_ms: row.get(8)?,
+        logged_seq: row.get::<_, Option<i64>>(9)?.map(unsigned),
+        refusal,
+    })
+}

@@ -1,0 +1,92 @@
+//! The replica's tables. Each step was released as it stands and never changes; new ones are added.
+
+/// The first step: identity, scopes, log records, outbox, definitions.
+pub const STEP_1: &str = "
+CREATE TABLE identity (
+  -- who this replica is: one person on one device; exactly one row once enrolled
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  user TEXT NOT NULL,
+  device BLOB NOT NULL,
+  device_code TEXT NOT NULL,       -- first part of temporary numbers
+  seed BLOB NOT NULL,              -- Ed25519 secret; signs every run
+  token TEXT NOT NULL,             -- bearer token of the exchange
+  server_url TEXT NOT NULL,
+  server_key BLOB NOT NULL,        -- Ed25519 public key that signed heads are checked against
+  branch TEXT NOT NULL,
+  clock_offset_ms INTEGER          -- server clock minus device clock at the last exchange
+) STRICT;
+
+CREATE TABLE scope (
+  -- where this replica stands in each scope it was ever granted
+  scope TEXT PRIMARY KEY,
+  granted INTEGER NOT NULL,        -- 0 once the grant was withdrawn
+  epoch INTEGER NOT NULL,          -- of the server; 0 before the first contact (bits of a u64)
+  cursor INTEGER NOT NULL,         -- last seq held; moves only together with its records
+  chain BLOB NOT NULL,             -- at the cursor
+  count INTEGER NOT NULL,          -- digest over the records up to the cursor
+  sum BLOB NOT NULL,
+  want_own INTEGER NOT NULL,       -- 1 when own runs must travel too, because they are not here
+  proven_at_ms INTEGER             -- when cursor, chain and digest last equalled a signed head
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE document (
+  -- every document held, and the author id under which this replica writes it
+  document BLOB PRIMARY KEY,
+  scope TEXT NOT NULL,
+  definition_id TEXT NOT NULL,
+  definition_version INTEGER NOT NULL,
+  definition_hash BLOB NOT NULL,
+  actor BLOB,                      -- null until this replica first writes it, or must write afresh
+  projected INTEGER NOT NULL       -- 0 while its rows wait to be rebuilt: definition late, long catch-up
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE record (
+  -- rows of the branch's logs that carry changes, as signed: proof, and what can be given back
+  scope TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  document BLOB NOT NULL,
+  actor BLOB NOT NULL,
+  device BLOB NOT NULL,
+  user TEXT NOT NULL,
+  received_at_ms INTEGER NOT NULL,
+  last_hash BLOB NOT NULL,
+  changes BLOB NOT NULL,           -- packed run, see wire::run
+  signature BLOB NOT NULL,
+  former INTEGER NOT NULL,         -- 1 for a row of a log that the server has since replaced
+  UNIQUE (scope, seq, former, last_hash)
+) STRICT;
+CREATE INDEX record_document ON record (document);
+
+CREATE TABLE outbox (
+  -- changes written here that no cursor covers yet; a row without answer is the pending mark
+  ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+  document BLOB NOT NULL,
+  scope TEXT NOT NULL,
+  actor BLOB NOT NULL,
+  seq INTEGER NOT NULL,
+  hash BLOB NOT NULL UNIQUE,
+  follows INTEGER NOT NULL,        -- 1 when it directly builds on the row of the previous seq
+  bytes BLOB NOT NULL,             -- the whole change chunk
+  written_at_ms INTEGER NOT NULL,
+  logged_seq INTEGER,              -- set when the server answered accepted or duplicate
+  refusal_code TEXT,               -- set when the server refused it or what it builds on
+  refusal_zh TEXT,
+  refusal_en TEXT,
+  UNIQUE (document, actor, seq)
+) STRICT;
+
+CREATE TABLE definition (
+  -- published definition versions, as canonical JSON
+  id TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  json BLOB NOT NULL,
+  PRIMARY KEY (id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE counter (
+  -- running numbers of this device: temporary record numbers
+  name TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
