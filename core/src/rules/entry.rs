@@ -7,7 +7,7 @@ use super::keys;
 use super::lifecycle::{Ancestry, Contest, Fold, Step, fold};
 use super::missing::named;
 use super::sheet::{Missing, MissingKind};
-use super::value::{is_given, merged, plain};
+use super::value::{Shape, is_given, merged, plain, shape};
 use crate::definition::{Catalog, Field, FieldType, Ledger, MergePolicy, Title, Transition};
 use crate::document::model::{Edit, Event, Model, Stamped, Value};
 use crate::error::Sentence;
@@ -221,24 +221,24 @@ pub fn late_edit(
 }
 
 fn field_view(catalog: &Catalog, field: &Field, model: &Model) -> FieldView {
-    let (content, values, is_clash) = match field.kind {
-        FieldType::Entries => (lines_content(model, &field.id), Vec::new(), false),
-        FieldType::Set(_) | FieldType::Photos => {
+    let (content, values, is_clash) = match shape(field) {
+        Shape::Lines => (lines_content(model, &field.id), Vec::new(), false),
+        Shape::Elements => {
             let prefix = format!("set/{}/", field.id);
             let elements: Vec<String> = model.elements(&prefix).map(str::to_owned).collect();
             let content = if elements.is_empty() { FieldContent::Empty } else { FieldContent::Set(elements) };
             (content, Vec::new(), false)
         }
-        _ if field.merge() == MergePolicy::TextCrdt => {
+        Shape::SharedText => {
             let text = model.texts.get(&field.id).filter(|text| !text.is_empty());
             let content = text.map_or(FieldContent::Empty, |text| FieldContent::Text(text.clone()));
             (content, Vec::new(), false)
         }
-        _ if field.merge() == MergePolicy::DerivedFromLastVisit => {
+        Shape::Derived => {
             let values = facts::last_visit(catalog, field, model);
             (content_of(&values), values, false)
         }
-        _ => {
+        Shape::Single => {
             let merged = model.register(&keys::field(&field.id)).map(|register| merged(field, register));
             let is_clash = merged.as_ref().is_some_and(|merged| merged.is_clash) && !is_signature(field);
             let values = merged.map(|merged| merged.values).unwrap_or_default();
@@ -357,7 +357,7 @@ fn missing(ledger: &Ledger, fields: &[FieldView]) -> Vec<Missing> {
 }
 
 /// The events that nothing of the same description has seen: the latest, sorted by id.
-pub(crate) fn latest<'m>(model: &'m Model, is_meant: impl Fn(&Event) -> bool) -> Vec<&'m Event> {
+pub(crate) fn latest(model: &Model, is_meant: impl Fn(&Event) -> bool) -> Vec<&Event> {
     let past = Ancestry::of(&model.events);
     let meant: Vec<usize> = (0..model.events.len()).filter(|at| is_meant(&model.events[*at])).collect();
     let is_seen = |at: usize| meant.iter().any(|other| *other > at && past.saw(*other, at));

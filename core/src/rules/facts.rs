@@ -2,7 +2,7 @@
 
 use super::entry;
 use super::keys;
-use super::value::{is_given, merged, plain};
+use super::value::{Shape, is_given, merged, plain, shape};
 use crate::definition::{Catalog, Fact, Field, FieldType, Ledger, MergePolicy, ReturnVisit};
 use crate::document::model::{Event, Model, Stamped, Value};
 use crate::id::hash_parts;
@@ -93,20 +93,20 @@ fn of_value(value: &Value) -> Fact {
 
 /// What a field holds, as a fact.
 fn of_field(catalog: &Catalog, field: &Field, model: &Model) -> Fact {
-    match field.kind {
-        FieldType::Set(_) | FieldType::Photos => {
+    match shape(field) {
+        Shape::Elements => {
             Fact::Many(model.elements(&format!("set/{}/", field.id)).map(str::to_owned).collect())
         }
-        FieldType::Entries => Fact::Many(entry::lines(model, &field.id).into_iter().map(|l| l.id).collect()),
-        _ if field.merge() == MergePolicy::TextCrdt => match model.texts.get(&field.id) {
+        Shape::Lines => Fact::Many(entry::lines(model, &field.id).into_iter().map(|l| l.id).collect()),
+        Shape::SharedText => match model.texts.get(&field.id) {
             Some(text) => Fact::Text(text.trim().to_owned()),
             None if holds_text(model, &field.id) => Fact::Bool(true),
             None => Fact::Absent,
         },
-        _ if field.merge() == MergePolicy::DerivedFromLastVisit => {
+        Shape::Derived => {
             last_visit(catalog, field, model).first().map_or(Fact::Absent, |stamped| of_value(&stamped.value))
         }
-        _ => {
+        Shape::Single => {
             let register = model.register(&keys::field(&field.id));
             register.map_or(Fact::Absent, |register| of_value(&merged(field, register).shown.value))
         }
@@ -139,11 +139,11 @@ pub(crate) fn last_visit(catalog: &Catalog, field: &Field, model: &Model) -> Vec
 /// What only events carry (a reason, a note, the satisfaction of a visit) has to come with the event.
 pub(crate) fn is_held(ledger: &Ledger, model: &Model, name: &str) -> bool {
     let Some(field) = ledger.field(name) else { return false };
-    match field.kind {
-        FieldType::Set(_) | FieldType::Photos => model.elements(&format!("set/{name}/")).next().is_some(),
-        FieldType::Entries => !entry::lines(model, name).is_empty(),
-        _ if field.merge() == MergePolicy::TextCrdt => holds_text(model, name),
-        _ => model.value(&keys::field(name)).is_some_and(is_given),
+    match shape(field) {
+        Shape::Elements => model.elements(&format!("set/{name}/")).next().is_some(),
+        Shape::Lines => !entry::lines(model, name).is_empty(),
+        Shape::SharedText => holds_text(model, name),
+        Shape::Single | Shape::Derived => model.value(&keys::field(name)).is_some_and(is_given),
     }
 }
 
