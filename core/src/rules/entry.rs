@@ -125,6 +125,17 @@ pub struct TransitionView {
     pub by: Vec<String>,
     /// What it asks for that no field holds yet: to be given with the event.
     pub missing: Vec<String>,
+    /// Whether its condition holds; `None` where that depends on the author or on what the event brings.
+    pub guard_holds: Option<bool>,
+}
+
+impl TransitionView {
+    /// True when someone with these roles may take the step as far as is known: the rest is `missing`.
+    #[must_use]
+    pub fn is_open_to(&self, roles: &[String]) -> bool {
+        let is_allowed = self.by.is_empty() || roles.iter().any(|role| self.by.contains(role));
+        is_allowed && self.guard_holds != Some(false)
+    }
 }
 
 /// Reads an entry against the ledger version that it pins.
@@ -155,7 +166,10 @@ pub fn view(catalog: &Catalog, ledger: &Ledger, model: &Model) -> EntryView {
         state_title: state.title.clone(),
         is_final: state.terminal,
         events: events(ledger, model, &lifecycle),
-        transitions: ledger.transitions_from(&state.id).map(|step| open_step(ledger, model, step)).collect(),
+        transitions: ledger
+            .transitions_from(&state.id)
+            .map(|step| open_step(catalog, ledger, model, step))
+            .collect(),
         marks: marks(ledger, model),
         contests: lifecycle.contests,
         needs_decision,
@@ -322,9 +336,11 @@ pub(crate) fn built_in(kind: &str) -> Title {
     Title { zh: zh.to_owned(), en: en.to_owned() }
 }
 
-fn open_step(ledger: &Ledger, model: &Model, step: &Transition) -> TransitionView {
+fn open_step(catalog: &Catalog, ledger: &Ledger, model: &Model, step: &Transition) -> TransitionView {
     let is_lacking = |name: &&String| !facts::is_held(ledger, model, name);
+    let guard = step.guard.as_ref();
     TransitionView {
+        guard_holds: guard.map_or(Some(true), |guard| facts::foreseen(catalog, ledger, model, guard)),
         id: step.id.clone(),
         title: step.title.clone(),
         to: step.to.clone(),

@@ -3,9 +3,9 @@
 use super::entry;
 use super::keys;
 use super::value::{Shape, is_given, merged, plain, shape};
-use crate::definition::{Catalog, Fact, Field, FieldType, Ledger, MergePolicy, ReturnVisit};
+use crate::definition::{Catalog, Fact, Field, FieldType, Guard, Ledger, MergePolicy, ReturnVisit};
 use crate::document::model::{Event, Model, Stamped, Value};
-use crate::id::hash_parts;
+use crate::id::{UserId, hash_parts};
 
 /// An entry and the event that is about to be recorded on it.
 pub(crate) struct Situation<'s> {
@@ -71,6 +71,33 @@ impl Situation<'_> {
             Some(ReturnVisit::None) | None => true,
         }
     }
+}
+
+/// Facts that are computed from the entry as a whole.
+const COMPUTED: [&str; 4] =
+    ["action_owners", "all_actions_done", "return_visit_done_or_not_required", "state"];
+
+/// Whether a guard holds before anyone acts; `None` where it asks for the author, or for something that
+/// only the event will bring.
+pub(crate) fn foreseen(catalog: &Catalog, ledger: &Ledger, model: &Model, guard: &Guard) -> Option<bool> {
+    let is_known = |name: &&str| {
+        let is_own = ledger.field(name).is_some_and(|field| shape(field) != Shape::Derived);
+        COMPUTED.contains(name) || is_own
+    };
+    if !guard.names().iter().all(is_known) {
+        return None;
+    }
+    let nobody = Event {
+        id: String::new(),
+        kind: String::new(),
+        by: UserId::new(""),
+        at_ms: 0,
+        from: String::new(),
+        after: Vec::new(),
+        data: std::collections::BTreeMap::new(),
+    };
+    let situation = Situation { catalog, ledger, model, event: &nobody, roles: &[], is_written: &|_| false };
+    Some(guard.holds(&|name| situation.fact(name)))
 }
 
 /// A number from 0 to 99 that belongs to the document for ever.

@@ -121,3 +121,12 @@ pub(crate) fn is_given(value: &Value) -> bool {
         Value::Bool(_) | Value::Int(_) | Value::Number(_) => true,
     }
 }
+
+/// True for values that say the same: numbers by size, everything else as written.
+#[must_use]
+pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
+    match (a.as_number(), b.as_number()) {
+        (Some(a), Some(b)) => a.total_cmp(&b) == Ordering::Equal,
+        _ => a == b,
+    }
+}

@@ -137,6 +137,26 @@ fn a_decision_names_something_and_brings_a_value() {
 }
 
 #[test]
+fn a_decision_chooses_among_what_was_written() {
+    let base = Record::patrol();
+    let (mut one, mut two) = (base.clone(), base.clone());
+    one.write("u.pt01", "item/pp.green.01", text("pass")).unwrap();
+    two.write("u.pt02", "item/pp.green.01", text("fail")).unwrap();
+    one.merge(&base, &two);
+    let key = [(keys::DATA_KEY, text("item/pp.green.01"))];
+    let third = one.event("u.pt01", keys::RESOLVE, &key);
+    let written = put("u.pt01", "item/pp.green.01", text("na"));
+    assert_eq!(code(one.act("u.pt01", &[third, written])), codes::RESOLVE_TARGET);
+}
+
+#[test]
+fn nobody_audits_the_own_project() {
+    let mut own = Record::of("tpl.ims_internal_audit", "pj.xiyuan");
+    assert_eq!(code(own.open("u.aud02")), codes::OWN_WORK);
+    Record::of("tpl.ims_internal_audit", "pj.lanyuan").open("u.aud02").unwrap();
+}
+
+#[test]
 fn a_group_takes_no_more_lines_than_it_may() {
     let mut sheet = Record::patrol();
     for line in 0..20 {

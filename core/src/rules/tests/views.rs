@@ -282,3 +282,21 @@ fn content_that_arrives_after_a_final_state_is_marked_late() {
     let cancel = cancelling.event("u.csl01", "cancel", &[("reason", text("重复"))]);
     assert_eq!(entry::late_edit(ledger, &before, &closed.model, &[cancel]), None, "closing is not late");
 }
+
+#[test]
+fn an_entry_says_who_may_do_what_next() {
+    let mut desk = Record::desk();
+    desk.record("u.fd01", "assign", &[]).unwrap();
+    desk.record("u.eng01", "handle", &[("result", text("完成"))]).unwrap();
+    let view = entry_seen(&desk);
+    let step = |id: &str| view.transitions.iter().find(|step| step.id == id).unwrap();
+    let front = ["role.front_desk".to_owned()];
+    assert_eq!(step("close").guard_holds, Some(false), "a return visit comes first");
+    assert!(!step("close").is_open_to(&front));
+    assert_eq!(
+        (step("visit").missing.as_slice(), step("visit").guard_holds),
+        (["satisfaction".to_owned()].as_slice(), Some(true))
+    );
+    assert!(step("visit").is_open_to(&front) && !step("visit").is_open_to(&["role.eng_lead".to_owned()]));
+    assert_eq!(step("visit_bad").guard_holds, None);
+}
