@@ -10,7 +10,7 @@ use super::super::ledger::Ledger;
 use super::super::organisation::{Organisation, RoleScope};
 use super::faults::{Faults, Noun};
 
-/// Ids by what they name, over all versions of the set.
+/// Ids by what they name, over all versions of the set; of checklists and ledgers the newest version.
 #[derive(Default)]
 pub(crate) struct Known {
     pub(crate) files: BTreeSet<String>,
@@ -44,10 +44,17 @@ impl Known {
     pub(crate) fn add(&mut self, body: &Body) {
         match body {
             Body::Checklist(checklist) => {
-                self.checklists.insert(checklist.id.clone(), Arc::clone(checklist));
+                let held =
+                    self.checklists.entry(checklist.id.clone()).or_insert_with(|| Arc::clone(checklist));
+                if held.version <= checklist.version {
+                    *held = Arc::clone(checklist);
+                }
             }
             Body::Ledger(ledger) => {
-                self.ledgers.insert(ledger.id.clone(), Arc::clone(ledger));
+                let held = self.ledgers.entry(ledger.id.clone()).or_insert_with(|| Arc::clone(ledger));
+                if held.version <= ledger.version {
+                    *held = Arc::clone(ledger);
+                }
             }
             Body::Rules(book) => self.rules.extend(book.rules.iter().map(|rule| rule.id.clone())),
             Body::ResponseSets(sets) => {

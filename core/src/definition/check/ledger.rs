@@ -10,6 +10,12 @@ use super::field;
 use super::guard::{self, OPTION};
 use super::known::{Known, ROLE, STATE};
 
+/// Event kinds that the engine itself records in every ledger.
+const OWN_EVENTS: [&str; 2] = ["resolve", "late_edit"];
+
+/// The field of the temporary number, which every ledger has without naming it.
+const TEMPORARY_NUMBER: &str = "temp_no";
+
 /// Checks one ledger; what leads where is only checked when `whole` of it could be read.
 pub(crate) fn check(ledger: &Ledger, whole: bool, known: &Known, faults: &mut Faults) {
     if !ledger.id.starts_with("led.") {
@@ -25,6 +31,7 @@ pub(crate) fn check(ledger: &Ledger, whole: bool, known: &Known, faults: &mut Fa
             faults.say(format!("/fields/{at}"), "台账字段缺少“merge”", "a ledger field needs \"merge\"");
         }
     }
+    base_fields(ledger, whole, faults);
     number(ledger, faults);
     states(ledger, faults);
     for (at, state) in ledger.states.iter().enumerate() {
@@ -37,6 +44,37 @@ pub(crate) fn check(ledger: &Ledger, whole: bool, known: &Known, faults: &mut Fa
     if whole {
         once_per_state(ledger, faults);
         reachable(ledger, faults);
+    }
+}
+
+/// Fields and event names that the engine counts on, or keeps for itself, in every ledger.
+fn base_fields(ledger: &Ledger, whole: bool, faults: &mut Faults) {
+    let needed = [
+        ("no", "human_no", FieldType::HumanNo(None)),
+        ("project_id", "ref:project", FieldType::Ref(Target::Project)),
+        ("created_by", "ref:user", FieldType::Ref(Target::User)),
+        ("created_at", "device_time", FieldType::DeviceTime),
+    ];
+    for (id, spelling, kind) in needed {
+        if whole && !ledger.field(id).is_some_and(|field| field.kind == kind) {
+            faults.say(
+                "/fields",
+                format!("台账须有类型为 {spelling} 的字段“{id}”"),
+                format!("a ledger needs the field \"{id}\" of type {spelling}"),
+            );
+        }
+    }
+    if let Some(at) = ledger.fields.iter().position(|field| field.id == TEMPORARY_NUMBER) {
+        let (zh, en) = ("该字段名归引擎使用", "the engine keeps this field for itself");
+        faults.say(format!("/fields/{at}/id"), zh, en);
+    }
+    let names = ledger.transitions.iter().map(|step| step.id.as_str()).chain([ledger.create_event.as_str()]);
+    for name in names.filter(|name| OWN_EVENTS.contains(name)) {
+        faults.say(
+            if ledger.linear { "/states" } else { "/transitions" },
+            format!("事件名“{name}”归引擎使用"),
+            format!("the engine keeps the event \"{name}\" for itself"),
+        );
     }
 }
 
