@@ -8,5 +8,6 @@
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod hub;
 pub mod metrics;
 pub mod problem;

@@ -50,6 +50,13 @@ pub fn decode<T: for<'b> Decode<'b, ()>>(bytes: &[u8], max_bytes: usize) -> Resu
     Ok(message)
 }
 
+/// The protocol version that a request names, whatever else it holds: enough to tell a newer device
+/// which versions are understood. None when the bytes are no request at all.
+#[must_use]
+pub fn protocol_of(bytes: &[u8], max_bytes: usize) -> Option<u16> {
+    decode::<Version>(bytes, max_bytes).ok().map(|version| version.protocol)
+}
+
 /// True when `error` says that a message holds more bytes than its reader takes.
 #[must_use]
 pub fn is_too_large(error: &Error) -> bool {
@@ -87,6 +94,14 @@ fn decompress(bytes: &[u8], max_bytes: usize) -> Result<Vec<u8>, Error> {
         return Err(trailing());
     }
     Ok(plain)
+}
+
+/// The one key that every version of a request has.
+#[derive(Decode)]
+#[cbor(map)]
+struct Version {
+    #[n(0)]
+    protocol: u16,
 }
 
 /// Marks the oversize error for [`is_too_large`].
@@ -175,6 +190,16 @@ mod tests {
         plain.push(0xf6);
         let inner = zstd::stream::encode_all(plain.as_slice(), 3).unwrap();
         assert_eq!(decode::<Request>(&inner, 10_000).unwrap_err().kind(), ErrorKind::Protocol);
+    }
+
+    #[test]
+    fn the_version_is_read_from_any_request() {
+        assert_eq!(super::protocol_of(&encode(&request()), 10_000), Some(1));
+        let plain = [0xa2, 0x00, 0x19, 0x01, 0x00, 0x01, 0xf5];
+        let frame = zstd::stream::encode_all(plain.as_slice(), 3).unwrap();
+        assert!(decode::<Request>(&frame, 10_000).is_err());
+        assert_eq!(super::protocol_of(&frame, 10_000), Some(256));
+        assert_eq!(super::protocol_of(b"none", 10_000), None);
     }
 
     #[test]

@@ -1,0 +1,252 @@
+//! Admission: what the server checks before a pushed run becomes a row of the log.
+//!
+//! Receives runs as devices push them and hands on one verdict each, in the order of the push. The order
+//! of the checks is fixed: caps, authenticity, structure, a scratch copy, policy, then append. The checks
+//! before the scratch copy need no Automerge document. A refused run is a value and evidence, never an
+//! error; an error here means that the branch's own store failed, and undoes the whole exchange.
+
+mod authentic;
+mod policy;
+mod structure;
+
+use std::collections::BTreeSet;
+use xunyuan_core::document::RawChange;
+use xunyuan_core::document::model::Edit;
+use xunyuan_core::error::{Error, Refusal};
+use xunyuan_core::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId};
+use xunyuan_core::wire::message::{Directive, PushedRun, Verdict};
+use xunyuan_core::wire::run;
+
+use super::cache::Held;
+use super::devices::Device;
+use super::exchange::rejected;
+use super::own;
+use super::store::document::{ActorRow, DocumentRow};
+use super::store::log::{Origin, RunRow};
+use super::store::refusal::RefusalRow;
+use super::store::{self};
+use super::writer::Writer;
+
+/// What the runs of one exchange came to.
+#[derive(Debug, Default)]
+pub(super) struct Admitted {
+    /// One per run.
+    pub(super) verdicts: Vec<Verdict>,
+    /// What the device is to do.
+    pub(super) directives: Vec<Directive>,
+}
+
+/// Why a run does not go on to the next check.
+#[derive(Debug)]
+enum Stop {
+    /// Its last change is known already.
+    Duplicate(u64),
+    /// Predecessors are missing.
+    Parked(Vec<ChangeHash>),
+    /// Refused from this change on.
+    Refused(Refusal, usize),
+    /// Refused, and the device must continue the document under a new actor.
+    Actor(Refusal),
+    /// The store failed.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// One run on its way through the checks.
+struct Candidate<'a> {
+    device: &'a Device,
+    grants: &'a [ScopeId],
+    pushed: &'a PushedRun,
+    definition: Option<&'a DefinitionRef>,
+    now_ms: i64,
+}
+
+/// The new changes of a run that passed every check, and the document with them.
+struct Passed {
+    held: Held,
+    /// Changes that were not in the log yet.
+    fresh: Vec<RawChange>,
+    /// What the branch has to record about it.
+    late: own::Late,
+}
+
+/// Takes the runs of one exchange in, each on its own.
+pub(super) fn push(
+    writer: &mut Writer,
+    device: &Device,
+    definitions: &[DefinitionRef],
+    pushed: &[PushedRun],
+    now_ms: i64,
+) -> Result<Admitted, Error> {
+    let revoked = store::device::find(&writer.conn, device.id)?.is_none_or(|row| row.revoked_at_ms.is_some());
+    let grants = if revoked { Vec::new() } else { writer.catalog.grants(&device.user) };
+    let mut admitted = Admitted::default();
+    let mut touched = BTreeSet::new();
+    for run in pushed {
+        let definition = usize::try_from(run.run.definition).ok().and_then(|place| definitions.get(place));
+        let candidate = Candidate { device, grants: &grants, pushed: run, definition, now_ms };
+        let verdict = candidate.admit(writer, &mut admitted.directives)?;
+        if matches!(verdict, Verdict::Accepted { .. }) {
+            touched.insert((run.scope.clone(), run.document));
+        }
+        admitted.verdicts.push(verdict);
+    }
+    for (scope, document) in touched {
+        own::project(writer, &scope, document)?;
+    }
+    Ok(admitted)
+}
+
+impl Candidate<'_> {
+    fn admit(&self, writer: &mut Writer, directives: &mut Vec<Directive>) -> Result<Verdict, Error> {
+        let document = self.pushed.document;
+        match self.check(writer).and_then(|passed| Ok(self.append(writer, passed)?)) {
+            Ok(seq) => Ok(Verdict::Accepted { seq }),
+            Err(Stop::Duplicate(seq)) => Ok(Verdict::Duplicate { seq }),
+            Err(Stop::Parked(missing)) => Ok(Verdict::Parked { missing }),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Refused(refusal, from_change)) => {
+                self.keep_evidence(writer, &refusal)?;
+                Ok(rejected(refusal, from_change))
+            }
+            Err(Stop::Actor(refusal)) => {
+                self.keep_evidence(writer, &refusal)?;
+                let order = Directive::NewActor { document };
+                if !directives.contains(&order) {
+                    directives.push(order);
+                }
+                Ok(rejected(refusal, 0))
+            }
+        }
+    }
+
+    /// Every check, in the fixed order.
+    fn check(&self, writer: &mut Writer) -> Result<Passed, Stop> {
+        self.granted()?;
+        let row = self.record_of(writer)?;
+        if row.is_some() {
+            let seq =
+                store::log::seq_of_change(&writer.conn, self.pushed.document, &self.pushed.run.last_hash)?;
+            if let Some(seq) = seq {
+                return Err(Stop::Duplicate(seq));
+            }
+        }
+        let held = self.take(writer, row)?;
+        let outcome = self.check_against(writer, &held);
+        match outcome {
+            Ok((scratch, fresh, late)) => Ok(Passed { held: scratch, fresh, late }),
+            Err(stop) => {
+                if held.row.changes > 0 {
+                    writer.documents.put(held);
+                }
+                Err(stop)
+            }
+        }
+    }
+
+    /// The checks that look at what is held of the document.
+    fn check_against(&self, writer: &Writer, held: &Held) -> Result<(Held, Vec<RawChange>, own::Late), Stop> {
+        self.signed(writer, held)?;
+        let changes = self.unpacked()?;
+        let known = changes.iter().take_while(|change| held.known.contains_key(&change.hash)).count();
+        let fresh: Vec<RawChange> = changes.into_iter().skip(known).collect();
+        self.in_place(held, &fresh, known)?;
+        let (scratch, edits) = self.applied(held, &fresh, known)?;
+        let said: Vec<(&RawChange, Vec<Edit>)> = fresh.iter().zip(edits).collect();
+        let late = self.policy(&writer.catalog, held, &scratch, said, known)?;
+        Ok((scratch, fresh, late))
+    }
+
+    /// The document as the log has it, or a new one.
+    fn take(&self, writer: &mut Writer, row: Option<DocumentRow>) -> Result<Held, Stop> {
+        let document = self.pushed.document;
+        let catalog = writer.catalog.clone();
+        match row {
+            Some(_) => Ok(writer.documents.take(&writer.conn, &catalog, document)?.ok_or_else(|| {
+                Error::new(
+                    xunyuan_core::error::ErrorKind::Corrupt,
+                    "文档无法从日志重建",
+                    "a document cannot be rebuilt from its log",
+                )
+            })?),
+            None => {
+                let definition = self.definition.cloned().ok_or_else(authentic::unknown_definition)?;
+                let scope = self.pushed.scope.clone();
+                let row = DocumentRow { scope, definition, changes: 0, actors: 0 };
+                Ok(Held::new(&catalog, document, row)?)
+            }
+        }
+    }
+
+    /// Writes the new changes down as one row, then what the branch itself has to say about them.
+    fn append(&self, writer: &mut Writer, passed: Passed) -> Result<u64, Error> {
+        let Passed { mut held, fresh, late } = passed;
+        let PushedRun { scope, document, run } = self.pushed;
+        let origin =
+            Origin { device: self.device.id, user: self.device.user.clone(), received_at_ms: self.now_ms };
+        let row = RunRow {
+            actor: run.actor,
+            first_seq: fresh.first().map_or(0, |change| change.seq),
+            changes: fresh.iter().map(|change| (change.hash, op_counter(change))).collect(),
+            packed: pack(&fresh)?,
+            signature: run.signature,
+        };
+        let seq = log_run(writer, scope, *document, &origin, &row, &mut held)?;
+        own::answer(writer, &mut held, &late, self.now_ms)?;
+        writer.documents.put(held);
+        Ok(seq)
+    }
+
+    fn keep_evidence(&self, writer: &Writer, refusal: &Refusal) -> Result<(), Error> {
+        let row = RefusalRow {
+            scope: self.pushed.scope.clone(),
+            document: self.pushed.document,
+            device: self.device.id,
+            user: self.device.user.clone(),
+            last_hash: self.pushed.run.last_hash,
+            refusal: refusal.clone(),
+            at_ms: self.now_ms,
+            times: 1,
+            bytes: self.pushed.run.changes.clone(),
+        };
+        store::refusal::put(&writer.conn, &row)
+    }
+}
+
+/// Appends a run whose changes `held` has taken in; document, actor, head and listeners move with it.
+pub(super) fn log_run(
+    writer: &mut Writer,
+    scope: &ScopeId,
+    document: DocumentId,
+    origin: &Origin,
+    run: &RunRow,
+    held: &mut Held,
+) -> Result<u64, Error> {
+    let seq = store::log::append_run(&writer.conn, scope, document, origin, run)?;
+    held.known.extend(run.changes.iter().copied());
+    let count = run.changes.len() as u64;
+    let actor = ActorRow { device: origin.device, last_seq: run.first_seq + count - 1 };
+    store::document::put_actor(&writer.conn, document, run.actor, &origin.user, &actor)?;
+    held.actors.insert(run.actor, actor);
+    held.row.changes += count;
+    held.row.actors = held.actors.len() as u64;
+    store::document::put(&writer.conn, document, &held.row)?;
+    writer.note_moved(scope, seq);
+    Ok(seq)
+}
+
+/// Operation counters are 32 bits wide in Automerge; structure has checked it.
+pub(super) fn op_counter(change: &RawChange) -> u32 {
+    u32::try_from(change.max_op).unwrap_or(u32::MAX)
+}
+
+/// Packs changes as they travel.
+pub(super) fn pack(changes: &[RawChange]) -> Result<Vec<u8>, Error> {
+    let raw: Vec<&[u8]> = changes.iter().map(|change| change.bytes.as_slice()).collect();
+    run::pack(&raw)
+}

@@ -1,0 +1,255 @@
+//! The branch server's logic without HTTP.
+//!
+//! Receives exchange bodies, enrolments and definitions with the time they arrived; hands on replies,
+//! pokes and lists. Blocking: one thread writes, group by group; readers work beside it. Forbidden here:
+//! HTTP, clocks, randomness, and SQL outside `store`. What the protocol refuses is a verdict, an order to
+//! the device or a failure value; an [`Error`] is for what went wrong at the branch itself.
+
+mod admit;
+mod backup;
+mod cache;
+mod definitions;
+mod devices;
+mod exchange;
+mod lock;
+mod own;
+mod pull;
+mod shared;
+mod store;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::broadcast;
+use xunyuan_core::definition::Catalog;
+use xunyuan_core::error::{Error, ErrorKind};
+use xunyuan_core::id::{ScopeId, UserId};
+use xunyuan_core::wire::key::Key;
+
+pub use backup::BackupProgress;
+pub use definitions::Publication;
+pub use devices::{AuthFailure, Device, DeviceStatus, EnrollFailure, Invitation};
+pub use exchange::{ExchangeFailure, RefusedRun};
+pub use shared::{Poke, SERVER_USER};
+pub use verify::{BadRow, VerifyReport};
+
+use shared::{Identity, Shared};
+use writer::{Job, WriteFailure, Writer};
+
+/// The branch's file inside its data directory.
+const FILE: &str = "branch.sqlite3";
+
+/// How a hub is opened.
+#[derive(Clone, Debug)]
+pub struct HubOptions {
+    /// Fresh random bytes: they make the server's key in a new directory and the epoch after a restore.
+    pub entropy: [u8; 32],
+    /// Most documents that stay in memory.
+    pub documents_max: usize,
+    /// Most writes that may wait; more are refused as overload.
+    pub queue_max: usize,
+    /// Most writes in one transaction.
+    pub group_max: usize,
+}
+
+impl HubOptions {
+    /// The usual sizes, with fresh random bytes.
+    #[must_use]
+    pub const fn new(entropy: [u8; 32]) -> Self {
+        Self { entropy, documents_max: 256, queue_max: 256, group_max: 64 }
+    }
+}
+
+/// A branch server: its logs, devices and definitions. Clones share one store.
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    path: PathBuf,
+    open: Mutex<Option<Open>>,
+}
+
+/// What a hub holds until it is closed. The lock goes last.
+struct Open {
+    jobs: SyncSender<Job>,
+    thread: JoinHandle<()>,
+    _lock: lock::Lock,
+}
+
+/// What the hub counts of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Scopes that have a log.
+    pub scopes: u64,
+    /// Rows over all logs.
+    pub records: u64,
+    /// Documents over all scopes.
+    pub documents: u64,
+    /// Documents in memory.
+    pub documents_in_memory: u64,
+    /// Devices ever enrolled.
+    pub devices: u64,
+    /// Refused runs that are kept.
+    pub refusals: u64,
+    /// Transactions since the hub was opened.
+    pub commits: u64,
+    /// Writes in them.
+    pub writes: u64,
+}
+
+impl Hub {
+    /// Opens the branch's data directory, or makes it.
+    ///
+    /// # Errors
+    /// `Busy` naming the process that has it open, `Newer` when a newer version wrote the file,
+    /// `Corrupt` when it is damaged, `Storage` when the directory cannot be used.
+    pub fn open(dir: &Path, options: &HubOptions) -> Result<Self, Error> {
+        std::fs::create_dir_all(dir).map_err(|cause| {
+            Error::new(ErrorKind::Storage, "无法创建数据目录", "the data directory cannot be made")
+                .caused_by(cause)
+        })?;
+        let lock = lock::Lock::take(dir)?;
+        let path = dir.join(FILE);
+        let conn = store::open(&path)?;
+        let server = store::server::prepare(&conn, &options.entropy)?;
+        let key = Key::from_seed(&server.seed);
+        let identity = Identity {
+            device: key.device_id(),
+            user: UserId::new(SERVER_USER),
+            seed: server.seed,
+            epoch: server.epoch,
+            key,
+        };
+        let catalog = definitions::load(&conn)?;
+        let shared = Arc::new(Shared::new(identity, catalog, path.clone()));
+        let writer = Writer::new(conn, shared.clone(), options.documents_max);
+        let (jobs, thread) = writer::start(writer, options.queue_max, options.group_max)?;
+        let open = Mutex::new(Some(Open { jobs, thread, _lock: lock }));
+        Ok(Self { inner: Arc::new(Inner { shared, path, open }) })
+    }
+
+    /// The definitions in force.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.inner.shared.catalog()
+    }
+
+    /// The branch's unit id, once an organisation is loaded.
+    #[must_use]
+    pub fn branch(&self) -> Option<String> {
+        self.catalog().organisation().map(|organisation| organisation.branch.id.clone())
+    }
+
+    /// The epoch that cursors belong to: another one after every restore.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.inner.shared.identity.epoch
+    }
+
+    /// The server's public key: heads are signed with its secret half.
+    #[must_use]
+    pub fn public_key(&self) -> [u8; 32] {
+        self.inner.shared.identity.key.public()
+    }
+
+    /// The scopes that a person holds now, sorted.
+    ///
+    /// # Errors
+    /// `Busy` when the hub is closed.
+    pub fn grants(&self, user: &UserId) -> Result<Vec<ScopeId>, Error> {
+        self.jobs()?;
+        Ok(self.catalog().grants(user))
+    }
+
+    /// Hears of every scope whose log grows. A missed poke costs delay, never data.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Poke> {
+        self.inner.shared.pokes.subscribe()
+    }
+
+    /// Tells whether the store can be read and written.
+    ///
+    /// # Errors
+    /// What a write would fail with.
+    pub fn healthy(&self) -> Result<(), Error> {
+        self.inner.shared.read(|conn| store::scope::all(conn).map(|_| ()))?;
+        Ok(self.write(|_| Ok(()))?)
+    }
+
+    /// What the hub counts of itself.
+    ///
+    /// # Errors
+    /// `Storage` or `Corrupt` when reading fails.
+    pub fn stats(&self) -> Result<Stats, Error> {
+        let (commits, writes, documents_in_memory) = self.inner.shared.counters.read();
+        self.inner.shared.read(|conn| {
+            Ok(Stats {
+                scopes: store::scope::all(conn)?.len() as u64,
+                records: store::log::count(conn)?,
+                documents: store::document::count(conn)?,
+                documents_in_memory: documents_in_memory as u64,
+                devices: store::device::count(conn)?,
+                refusals: store::refusal::count(conn)?,
+                commits,
+                writes,
+            })
+        })
+    }
+
+    /// Ends the hub: what was accepted is on disk, the write-ahead log is folded in, the directory is
+    /// free. Clones answer `Busy` from now on. Closing twice is no error.
+    ///
+    /// # Errors
+    /// `Storage` when the writer had ended badly.
+    pub fn close(&self) -> Result<(), Error> {
+        self.inner.close()
+    }
+
+    /// Hands work to the one writer and waits for its commit.
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, WriteFailure> {
+        let jobs = self.jobs().map_err(WriteFailure::Failed)?;
+        writer::submit(&jobs, work)
+    }
+
+    fn jobs(&self) -> Result<SyncSender<Job>, Error> {
+        let open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().map(|open| open.jobs.clone()).ok_or_else(writer::closed)
+    }
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("path", &self.inner.path).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn close(&self) -> Result<(), Error> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Open { jobs, thread, _lock }) = open else { return Ok(()) };
+        drop(jobs);
+        self.shared.close_readers();
+        thread
+            .join()
+            .map_err(|_| Error::new(ErrorKind::Storage, "写入线程异常结束", "the writing thread ended badly"))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.close().is_err() {
+            tracing::error!("the writing thread ended badly");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What is new for a device: the page of each scope after its cursor.
+
+use rusqlite::Connection;
+use std::collections::HashMap;
+use xunyuan_core::error::{Error, ErrorKind};
+use xunyuan_core::id::{DefinitionRef, DeviceId, ScopeId};
+use xunyuan_core::limits::PAGE_BYTES_MAX;
+use xunyuan_core::wire::log::{Chain, head_signing_bytes};
+use xunyuan_core::wire::message::{Body, Directive, Head, Record, Run, ScopeReply, ScopeRequest};
+
+use super::shared::Identity;
+use super::store::{self, log::LogRow, scope::HeadRow};
+
+/// Bytes that a record takes beside its changes, roughly.
+const RECORD_OVERHEAD: usize = 220;
+/// Bytes of a record that names only a hash, roughly.
+const OWN_OVERHEAD: usize = 120;
+/// The stream that carries definitions: read before the records that need them.
+const DEFINITIONS: &str = "definitions";
+
+/// One reply's worth of records.
+#[derive(Default)]
+pub(super) struct Page {
+    pub(super) scopes: Vec<ScopeReply>,
+    /// What the runs' documents are records of.
+    pub(super) definitions: Vec<DefinitionRef>,
+    pub(super) directives: Vec<Directive>,
+}
+
+/// Collects a page while its bytes last.
+struct Pager<'a> {
+    conn: &'a Connection,
+    identity: &'a Identity,
+    device: DeviceId,
+    left: usize,
+    any: bool,
+    places: HashMap<DefinitionRef, u32>,
+    page: Page,
+}
+
+/// The records after the cursors of every requested scope that is granted. A scope that is not granted
+/// is passed over in silence: whether it exists is nobody's business.
+pub(super) fn page(
+    conn: &Connection,
+    identity: &Identity,
+    device: DeviceId,
+    grants: &[ScopeId],
+    requests: &[ScopeRequest],
+    max_bytes: u32,
+) -> Result<Page, Error> {
+    let left = usize::try_from(max_bytes.min(PAGE_BYTES_MAX)).unwrap_or(usize::MAX);
+    let mut pager =
+        Pager { conn, identity, device, left, any: false, places: HashMap::new(), page: Page::default() };
+    let mut order: Vec<&ScopeRequest> =
+        requests.iter().filter(|request| grants.binary_search(&request.scope).is_ok()).collect();
+    order.sort_by_key(|request| request.scope.stream() != DEFINITIONS);
+    for request in order {
+        pager.scope(request)?;
+    }
+    Ok(pager.page)
+}
+
+impl Pager<'_> {
+    fn scope(&mut self, request: &ScopeRequest) -> Result<(), Error> {
+        let head = store::scope::head(self.conn, &request.scope)?;
+        let Some(chain) = self.start(request, &head)? else {
+            self.page.directives.push(Directive::ResetScope { scope: request.scope.clone() });
+            return Ok(());
+        };
+        let mut reply = ScopeReply {
+            scope: request.scope.clone(),
+            epoch: self.identity.epoch,
+            records: Vec::new(),
+            next_cursor: request.cursor,
+            chain: chain.0,
+            head: None,
+            more: false,
+        };
+        if request.cursor < head.seq {
+            self.records(request, &mut reply)?;
+        }
+        reply.more = reply.next_cursor < head.seq;
+        if reply.more {
+            // Later scopes wait: a page that ends in the middle of one takes nothing of the next.
+            self.left = 0;
+        } else {
+            reply.head = Some(self.signed(&request.scope, &head));
+        }
+        self.page.scopes.push(reply);
+        Ok(())
+    }
+
+    /// The chain at the cursor, where the cursor belongs to this log.
+    fn start(&self, request: &ScopeRequest, head: &HeadRow) -> Result<Option<Chain>, Error> {
+        if request.cursor == 0 {
+            return Ok(Some(Chain::default()));
+        }
+        if request.epoch != self.identity.epoch || request.cursor > head.seq {
+            return Ok(None);
+        }
+        let chain = store::log::chain_at(self.conn, &request.scope, request.cursor)?;
+        Ok(chain.filter(|chain| chain.0 == request.chain))
+    }
+
+    fn records(&mut self, request: &ScopeRequest, reply: &mut ScopeReply) -> Result<(), Error> {
+        let (conn, cursor) = (self.conn, request.cursor);
+        store::log::read_after(conn, &request.scope, cursor, |row| {
+            let is_own = row.origin.device == self.device && !request.full;
+            let (seq, chain) = (row.seq, row.chain);
+            let (record, size) = self.record(row, is_own)?;
+            // One record always fits: a device that asks for little still gets on.
+            if size > self.left && self.any {
+                return Ok(false);
+            }
+            self.left = self.left.saturating_sub(size);
+            self.any = true;
+            (reply.next_cursor, reply.chain) = (seq, chain.0);
+            reply.records.push(record);
+            Ok(self.left > 0)
+        })
+    }
+
+    /// A row as it travels, and its size.
+    fn record(&mut self, row: LogRow, is_own: bool) -> Result<(Record, usize), Error> {
+        let LogRow { seq, document, origin, last_hash, run, definition, .. } = row;
+        let (body, size) = match (run, definition) {
+            (Some(_), _) if is_own => (Body::Own(last_hash), OWN_OVERHEAD),
+            (Some(run), Some(definition)) => {
+                let size = RECORD_OVERHEAD + run.packed.len();
+                let run = Run {
+                    definition: self.place(definition),
+                    actor: run.actor,
+                    changes: run.packed,
+                    last_hash,
+                    signature: run.signature,
+                };
+                (Body::Run(run), size)
+            }
+            (Some(_), None) => return Err(inconsistent("a run without its document")),
+            (None, _) => {
+                let (reference, json) = store::definition::of_document(self.conn, document)?
+                    .ok_or_else(|| inconsistent("a definition's content is missing"))?;
+                let size = RECORD_OVERHEAD + json.len();
+                (Body::Definition { reference, json }, size)
+            }
+        };
+        let record = Record {
+            seq,
+            document,
+            device: origin.device,
+            user: origin.user,
+            received_at_ms: origin.received_at_ms,
+            body,
+        };
+        Ok((record, size))
+    }
+
+    /// The definition's place in the reply's list.
+    fn place(&mut self, definition: DefinitionRef) -> u32 {
+        if let Some(place) = self.places.get(&definition) {
+            return *place;
+        }
+        let place = u32::try_from(self.page.definitions.len()).unwrap_or(u32::MAX);
+        self.page.definitions.push(definition.clone());
+        self.places.insert(definition, place);
+        place
+    }
+
+    fn signed(&self, scope: &ScopeId, head: &HeadRow) -> Head {
+        let bytes = head_signing_bytes(scope, self.identity.epoch, head.seq, &head.chain, &head.digest);
+        Head { count: head.digest.count, sum: head.digest.sum, signature: self.identity.key.sign(&bytes) }
+    }
+}
+
+fn inconsistent(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        "分公司数据文件的内容不一致;请运行 verify",
+        format!("the branch's data file is inconsistent ({what}); run verify"),
+    )
+}

@@ -1,0 +1,161 @@
+//! What the writer and the readers of one hub share.
+
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio::sync::broadcast;
+use xunyuan_core::definition::Catalog;
+use xunyuan_core::error::Error;
+use xunyuan_core::id::{DeviceId, ScopeId, UserId};
+use xunyuan_core::wire::key::Key;
+
+use super::store::{self, device::Seen};
+
+/// The person that the branch server's own runs are signed for.
+pub const SERVER_USER: &str = "sys.server";
+/// Idle read connections that are kept.
+const READERS_KEPT: usize = 8;
+
+/// A scope's log has reached a row: a hint to exchange, nothing more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poke {
+    /// Which scope.
+    pub scope: ScopeId,
+    /// Its last row.
+    pub seq: u64,
+}
+
+/// Who the server is.
+pub(super) struct Identity {
+    /// Its signing key.
+    pub(super) key: Key,
+    /// The secret that the key and the server's actors come from.
+    pub(super) seed: [u8; 32],
+    /// The epoch that cursors belong to.
+    pub(super) epoch: u64,
+    /// The id under which its own runs are in the log.
+    pub(super) device: DeviceId,
+    /// The person that they are signed for.
+    pub(super) user: UserId,
+}
+
+/// Shared by every clone of a hub and its writer.
+pub(super) struct Shared {
+    pub(super) identity: Identity,
+    pub(super) pokes: broadcast::Sender<Poke>,
+    pub(super) seen: SeenMarks,
+    pub(super) counters: Counters,
+    catalog: RwLock<Arc<Catalog>>,
+    path: PathBuf,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Shared {
+    pub(super) fn new(identity: Identity, catalog: Catalog, path: PathBuf) -> Self {
+        Self {
+            identity,
+            pokes: broadcast::Sender::new(1_024),
+            seen: SeenMarks::default(),
+            counters: Counters::default(),
+            catalog: RwLock::new(Arc::new(catalog)),
+            path,
+            readers: Mutex::default(),
+        }
+    }
+
+    /// The definitions in force, as committed.
+    pub(super) fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn put_catalog(&self, catalog: Arc<Catalog>) {
+        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+    }
+
+    /// Reads in one transaction of its own, so that all of it is of one moment.
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let pooled = locked(&self.readers).pop();
+        let conn = match pooled {
+            Some(conn) => conn,
+            None => store::open_reader(&self.path)?,
+        };
+        conn.execute_batch("BEGIN")?;
+        let outcome = work(&conn);
+        conn.execute_batch("COMMIT")?;
+        let mut readers = locked(&self.readers);
+        if readers.len() < READERS_KEPT {
+            readers.push(conn);
+        }
+        outcome
+    }
+
+    /// Closes the idle read connections.
+    pub(super) fn close_readers(&self) {
+        locked(&self.readers).clear();
+    }
+}
+
+/// What a device last said, waiting for a transaction to write it down.
+#[derive(Clone, Debug)]
+pub(super) struct SeenMark {
+    pub(super) at_ms: i64,
+    pub(super) app: String,
+    pub(super) seen: Seen,
+}
+
+/// Seen-marks in memory: an exchange that changes nothing writes nothing by itself.
+#[derive(Debug, Default)]
+pub(super) struct SeenMarks(Mutex<BTreeMap<DeviceId, SeenMark>>);
+
+impl SeenMarks {
+    pub(super) fn put(&self, device: DeviceId, mark: SeenMark) {
+        locked(&self.0).insert(device, mark);
+    }
+
+    pub(super) fn of(&self, device: &DeviceId) -> Option<SeenMark> {
+        locked(&self.0).get(device).cloned()
+    }
+
+    pub(super) fn take(&self) -> BTreeMap<DeviceId, SeenMark> {
+        std::mem::take(&mut locked(&self.0))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        locked(&self.0).is_empty()
+    }
+}
+
+/// What the hub counts of itself since it was opened.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    commits: AtomicU64,
+    jobs: AtomicU64,
+    documents: AtomicUsize,
+}
+
+impl Counters {
+    pub(super) fn note_commit(&self, jobs: usize) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.jobs.fetch_add(jobs as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_documents(&self, count: usize) {
+        self.documents.store(count, Ordering::Relaxed);
+    }
+
+    /// Commits, jobs in them, documents in memory.
+    pub(super) fn read(&self) -> (u64, u64, usize) {
+        (
+            self.commits.load(Ordering::Relaxed),
+            self.jobs.load(Ordering::Relaxed),
+            self.documents.load(Ordering::Relaxed),
+        )
+    }
+}
+
+/// A panic elsewhere while it was held leaves these plain collections whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,138 @@
+//! The steps of the branch's schema. A step that was released never changes; the opener stamps how many
+//! were taken.
+
+use xunyuan_core::projection;
+
+/// All steps, oldest first.
+pub(super) const STEPS: &[&str] = &[BRANCH, projection::SCHEMA];
+
+/// The log and what stands around it.
+const BRANCH: &str = "
+CREATE TABLE server (
+    -- What this branch server is: made once, when the file is made.
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seed BLOB NOT NULL,                -- secret seed of the server's signing key, 32 bytes
+    epoch BLOB NOT NULL,               -- 8 bytes; drawn anew when a backup is opened
+    is_backup INTEGER NOT NULL,        -- 1 in a file that backup wrote, until it is opened to serve
+    branch TEXT                        -- unit id of the branch; null until an organisation is loaded
+) STRICT;
+
+CREATE TABLE scope (
+    -- The head of each scope's log; moves in the transaction that appends a row.
+    scope TEXT PRIMARY KEY,            -- unit/stream
+    seq INTEGER NOT NULL,              -- last row of the log, dense from 1
+    chain BLOB NOT NULL,               -- chain at that row
+    count INTEGER NOT NULL,            -- changes and definitions in the scope
+    sum BLOB NOT NULL                  -- digest over them
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE log (
+    -- One row per signed run or definition version, in order of arrival per scope. Never changes.
+    id INTEGER PRIMARY KEY,
+    scope TEXT NOT NULL,
+    seq INTEGER NOT NULL,              -- place in the scope, dense from 1
+    kind INTEGER NOT NULL,             -- 1 run, 2 definition
+    document BLOB NOT NULL,            -- document id, or the id derived from a definition version
+    actor BLOB,                        -- author id inside the changes; null for a definition
+    first_seq INTEGER,                 -- seq of the first change of the run
+    last_seq INTEGER,                  -- seq of the last
+    device BLOB NOT NULL,              -- who signed
+    user TEXT NOT NULL,                -- for whom
+    received_at_ms INTEGER NOT NULL,   -- server clock on arrival
+    last_hash BLOB NOT NULL,           -- hash of the last change, or content hash
+    chain BLOB NOT NULL,               -- chain at this row
+    signature BLOB NOT NULL,           -- Ed25519 by the device; empty for a definition
+    hashes BLOB NOT NULL,              -- hash of each change, 32 bytes each
+    max_ops BLOB NOT NULL,             -- last operation counter of each change, 4 bytes big-endian each
+    changes BLOB NOT NULL,             -- the packed run as it travels; empty for a definition
+    UNIQUE (scope, seq)
+) STRICT;
+CREATE INDEX log_by_document ON log (document, seq);
+-- One actor cannot have two changes of one seq: a copied phone is found out here at the latest.
+CREATE UNIQUE INDEX log_by_actor ON log (document, actor, first_seq) WHERE actor IS NOT NULL;
+
+CREATE TABLE document (
+    -- What a document is; it belongs to one scope and one definition version for ever.
+    document BLOB PRIMARY KEY,
+    scope TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    definition_version INTEGER NOT NULL,
+    definition_hash BLOB NOT NULL,
+    changes INTEGER NOT NULL,          -- changes in the log
+    actors INTEGER NOT NULL            -- actors among them
+) STRICT, WITHOUT ROWID;
+CREATE INDEX document_by_scope ON document (scope, document);
+
+CREATE TABLE actor (
+    -- Whose an actor of a document is: the device of its first change, for ever.
+    document BLOB NOT NULL,
+    actor BLOB NOT NULL,
+    device BLOB NOT NULL,
+    user TEXT NOT NULL,
+    last_seq INTEGER NOT NULL,         -- seq of its last change in the log
+    PRIMARY KEY (document, actor)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE device (
+    -- One enrolled replica: one person on one device.
+    device BLOB PRIMARY KEY,           -- from the public key
+    public_key BLOB NOT NULL,
+    user TEXT NOT NULL,
+    code TEXT NOT NULL UNIQUE,         -- part of temporary numbers
+    token_hash BLOB NOT NULL UNIQUE,   -- SHA-256 of the bearer token; the token itself is nowhere
+    enrolled_at_ms INTEGER NOT NULL,
+    revoked_at_ms INTEGER,             -- null while it may exchange
+    app TEXT NOT NULL,                 -- as it last said
+    last_seen_ms INTEGER,              -- server clock at its last exchange; null before the first
+    store_schema INTEGER,              -- schema version of its store, as it last said
+    skew_ms INTEGER,                   -- its clock minus the server's
+    pending_changes INTEGER NOT NULL DEFAULT 0,   -- what it still held back, as it last said
+    pending_photos INTEGER NOT NULL DEFAULT 0,
+    conflicts INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE invitation (
+    -- A link that makes one device.
+    secret_hash BLOB PRIMARY KEY,      -- SHA-256 of the secret; the secret itself is nowhere
+    user TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    used_at_ms INTEGER,                -- null until a device came with it
+    device BLOB                        -- that device
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE definition (
+    -- Every published version of every definition; immutable.
+    document BLOB PRIMARY KEY,         -- derived id: joins log.document
+    id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    hash BLOB NOT NULL,                -- SHA-256 of json
+    json BLOB NOT NULL,                -- canonical bytes
+    seq INTEGER NOT NULL,              -- its row in the definitions scope
+    published_at_ms INTEGER NOT NULL,
+    UNIQUE (id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE counter (
+    -- Official numbers: the last one given per number series.
+    key TEXT PRIMARY KEY,
+    last INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE refusal (
+    -- Refused runs, kept with their bytes: what was refused is visible to the branch.
+    id INTEGER PRIMARY KEY,
+    scope TEXT NOT NULL,
+    document BLOB NOT NULL,
+    device BLOB NOT NULL,
+    user TEXT NOT NULL,
+    last_hash BLOB NOT NULL,
+    code TEXT NOT NULL,                -- stable code of the refusal
+    zh TEXT NOT NULL,
+    en TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,            -- server clock of the first attempt
+    times INTEGER NOT NULL,            -- attempts with the same run and the same answer
+    bytes BLOB NOT NULL,               -- the packed run; empty once a device has used up its share
+    UNIQUE (device, document, last_hash, code)
+) STRICT;
+";

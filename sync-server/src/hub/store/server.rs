@@ -1,0 +1,75 @@
+//! What this branch server is: its key, its epoch, its branch; and the counters it keeps.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use xunyuan_core::error::Error;
+use xunyuan_core::id::hash_parts;
+
+use super::{damaged, unsigned};
+
+/// The one row of `server`.
+#[derive(Clone)]
+pub(crate) struct ServerRow {
+    /// Secret seed of the signing key.
+    pub(crate) seed: [u8; 32],
+    /// The epoch that cursors belong to; never 0.
+    pub(crate) epoch: u64,
+}
+
+/// Reads the server's row; makes it from `entropy` in a new file, and draws a new epoch in a file that
+/// is a backup.
+pub(crate) fn prepare(conn: &Connection, entropy: &[u8; 32]) -> Result<ServerRow, Error> {
+    let found: Option<([u8; 32], [u8; 8], bool)> = conn
+        .query_row("SELECT seed, epoch, is_backup FROM server", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    match found {
+        Some((seed, epoch, false)) => Ok(ServerRow { seed, epoch: u64::from_be_bytes(epoch) }),
+        Some((seed, old, true)) => {
+            let epoch = draw_epoch(entropy, &old);
+            conn.execute("UPDATE server SET epoch = ?1, is_backup = 0", [epoch.to_be_bytes()])?;
+            Ok(ServerRow { seed, epoch })
+        }
+        None => {
+            let seed = hash_parts("xunyuan/server-seed/1", &[entropy]);
+            let epoch = draw_epoch(entropy, &[]);
+            conn.execute(
+                "INSERT INTO server (id, seed, epoch, is_backup) VALUES (1, ?1, ?2, 0)",
+                params![seed, epoch.to_be_bytes()],
+            )?;
+            Ok(ServerRow { seed, epoch })
+        }
+    }
+}
+
+/// Writes down which branch this is.
+pub(crate) fn put_branch(conn: &Connection, branch: &str) -> Result<(), Error> {
+    match conn.execute("UPDATE server SET branch = ?1", [branch])? {
+        1 => Ok(()),
+        _ => Err(damaged("the server row is missing")),
+    }
+}
+
+/// Marks a copied file as a backup: opening it to serve starts a new epoch.
+pub(crate) fn mark_backup(conn: &Connection) -> Result<(), Error> {
+    conn.execute("UPDATE server SET is_backup = 1", [])?;
+    Ok(())
+}
+
+/// The next number of a series, from 1.
+pub(crate) fn count_up(conn: &Connection, key: &str) -> Result<u64, Error> {
+    let last: i64 = conn
+        .prepare_cached(
+            "INSERT INTO counter (key, last) VALUES (?1, 1)
+             ON CONFLICT (key) DO UPDATE SET last = last + 1 RETURNING last",
+        )?
+        .query_row([key], |row| row.get(0))?;
+    unsigned(last)
+}
+
+/// Fits a signed 64-bit column on every device; never 0, which stands for no contact yet.
+fn draw_epoch(entropy: &[u8; 32], old: &[u8]) -> u64 {
+    let mut epoch = [0; 8];
+    epoch.copy_from_slice(&hash_parts("xunyuan/epoch/1", &[entropy, old])[..8]);
+    (u64::from_be_bytes(epoch) >> 1).max(1)
+}

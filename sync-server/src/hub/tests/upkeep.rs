@@ -1,0 +1,187 @@
+//! Definitions, group commit, backup, verification and the lock.
+
+use super::*;
+use crate::hub::FILE;
+use xunyuan_core::error::ErrorKind;
+
+#[test]
+fn definitions_are_immutable_and_loading_twice_is_no_change() {
+    let (_dir, hub) = branch();
+    let again = hub.publish(&everything(), NINE + 5).unwrap();
+    assert!(again.iter().all(|publication| !publication.is_new));
+    assert_eq!(hub.definitions().unwrap().len(), everything().len());
+    let mut value: serde_json::Value = serde_json::from_slice(
+        &embedded().iter().find(|one| one.reference.id == "tpl.park_patrol").unwrap().json,
+    )
+    .unwrap();
+    value["title"]["en"] = "Another title".into();
+    let changed = Definition::parse(value.to_string().as_bytes()).unwrap();
+    let known = hub.catalog().reference_of("tpl.park_patrol").unwrap().clone();
+    let error = hub.publish(std::slice::from_ref(&changed), NINE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains(&known.hash.to_string()));
+    assert!(error.to_string().contains(&changed.reference.hash.to_string()));
+    value["version"] = 9.into();
+    let next = Definition::parse(value.to_string().as_bytes()).unwrap();
+    assert!(hub.publish(&[next], NINE).unwrap()[0].is_new);
+    assert_eq!(hub.catalog().reference_of("tpl.park_patrol").unwrap().version, 9);
+    assert!(hub.catalog().holds(&known));
+}
+
+#[test]
+fn the_organisation_takes_the_next_version_when_it_changes() {
+    let dir = dir();
+    let hub = open(&dir);
+    let alone = hub.publish(embedded(), NINE).unwrap_err();
+    assert_eq!(alone.kind(), ErrorKind::Refused);
+    let first = hub.load_organisation(&sample_organisation().json, NINE).unwrap();
+    assert!(first.is_new);
+    assert!(!hub.load_organisation(&sample_organisation().json, NINE).unwrap().is_new);
+    let mut value: serde_json::Value = serde_json::from_slice(&sample_organisation().json).unwrap();
+    value["note_zh"] = "改".into();
+    let second = hub.load_organisation(value.to_string().as_bytes(), NINE).unwrap();
+    assert_eq!(second.reference.version, first.reference.version + 1);
+    assert!(!hub.load_organisation(value.to_string().as_bytes(), NINE).unwrap().is_new);
+    value["branch"]["id"] = "br.elsewhere".into();
+    assert_eq!(
+        hub.load_organisation(value.to_string().as_bytes(), NINE).unwrap_err().kind(),
+        ErrorKind::Refused
+    );
+    assert_eq!(hub.branch().as_deref(), Some("br.hz"));
+}
+
+#[test]
+fn many_exchanges_at_once_share_commits() {
+    let (_dir, hub) = branch();
+    let phones: Vec<Phone> = (1..=8)
+        .map(|number| {
+            let mut phone = Phone::enroll(&hub, if number % 2 == 0 { "u.pt01" } else { "u.pt02" }, number);
+            phone.open_sheet(&hub, number);
+            phone
+        })
+        .collect();
+    std::thread::scope(|threads| {
+        for mut phone in phones {
+            let hub = hub.clone();
+            threads.spawn(move || {
+                let sheet = *phone.documents.keys().next().unwrap();
+                for round in 0..10 {
+                    phone.answer(sheet, "pp.green.01", if round % 2 == 0 { "pass" } else { "fail" });
+                    phone.sync_all(&hub);
+                }
+            });
+        }
+    });
+    let stats = hub.stats().unwrap();
+    assert_eq!(stats.documents, 8);
+    assert!(stats.commits <= stats.writes, "{stats:?}");
+    assert_eq!(hub.verify(|_| ()).unwrap().first_bad, None);
+}
+
+#[test]
+fn a_backup_serves_on_under_a_new_epoch() {
+    let (_dir, hub) = branch();
+    let mut one = Phone::enroll(&hub, "u.pt01", 1);
+    one.open_sheet(&hub, 9);
+    one.sync_all(&hub);
+    let restored = dir();
+    std::fs::create_dir_all(&restored.0).unwrap();
+    let mut seen = 0;
+    hub.backup(&restored.0.join(FILE), |progress| seen = progress.total).unwrap();
+    assert!(seen > 0);
+    assert_eq!(hub.backup(&restored.0.join(FILE), |_| ()).unwrap_err().kind(), ErrorKind::Refused);
+    let copy = Hub::open(&restored.0, &HubOptions::new([2; 32])).unwrap();
+    assert_ne!(copy.epoch(), hub.epoch());
+    assert_eq!(copy.public_key(), hub.public_key());
+    assert_eq!(copy.verify(|_| ()).unwrap().first_bad, None);
+    let epoch = copy.epoch();
+    copy.close().unwrap();
+    let copy = Hub::open(&restored.0, &HubOptions::new([3; 32])).unwrap();
+    assert_eq!(copy.epoch(), epoch, "only the first opening of a backup starts an epoch");
+}
+
+#[test]
+fn verification_names_the_first_bad_row() {
+    let (_dir, hub) = branch();
+    let mut one = Phone::enroll(&hub, "u.pt01", 1);
+    let sheet = one.open_sheet(&hub, 9);
+    one.sync_all(&hub);
+    one.answer(sheet, "pp.green.01", "pass");
+    one.sync_all(&hub);
+    hub.close().unwrap();
+    let tampers = [
+        ("UPDATE log SET user = 'u.pt02' WHERE seq = 2 AND kind = 1", 2),
+        ("UPDATE log SET received_at_ms = received_at_ms + 1 WHERE seq = 1 AND kind = 1", 1),
+        ("UPDATE log SET signature = zeroblob(64) WHERE seq = 2 AND kind = 1", 2),
+        (
+            "UPDATE log SET changes = cast(substr(changes, 1, 60) || x'00' || substr(changes, 62) AS BLOB) WHERE seq = 2 AND kind = 1",
+            2,
+        ),
+        ("DELETE FROM log WHERE seq = 1 AND kind = 1", 1),
+        ("UPDATE scope SET sum = zeroblob(32) WHERE scope = 'pj.lanyuan/patrol'", 0),
+        ("UPDATE projected SET summary = summary || '改'", 0),
+    ];
+    let file = _dir.0.join(FILE);
+    let good = std::fs::read(&file).unwrap();
+    for (sql, seq) in tampers {
+        let conn = rusqlite::Connection::open(&file).unwrap();
+        assert!(conn.execute(sql, []).unwrap() > 0, "{sql}");
+        drop(conn);
+        let hub = open(&_dir);
+        let bad = hub.verify(|_| ()).unwrap().first_bad;
+        hub.close().unwrap();
+        let bad = bad.unwrap_or_else(|| panic!("not found: {sql}"));
+        assert_eq!((bad.scope.as_str(), bad.seq), (PATROL, seq), "{sql}: {}", bad.reason);
+        std::fs::write(&file, &good).unwrap();
+    }
+    assert_eq!(open(&_dir).verify(|_| ()).unwrap().first_bad, None);
+}
+
+#[test]
+fn records_leave_as_lines_of_json() {
+    let (_dir, hub) = branch();
+    let mut one = Phone::enroll(&hub, "u.pt01", 1);
+    one.open_sheet(&hub, 9);
+    one.sync_all(&hub);
+    let mut lines = Vec::new();
+    let count = hub
+        .export_records(|line| {
+            lines.push(serde_json::from_str::<serde_json::Value>(line).unwrap());
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(count, hub.stats().unwrap().records);
+    let run = lines.iter().find(|line| line["kind"] == "run").unwrap();
+    assert_eq!((run["scope"].as_str(), run["user"].as_str()), (Some(PATROL), Some("u.pt01")));
+    assert_eq!(run["definition"]["id"], "tpl.park_patrol");
+}
+
+#[test]
+fn a_second_server_on_the_directory_is_refused_by_name() {
+    let (_dir, hub) = branch();
+    let error = Hub::open(&_dir.0, &HubOptions::new([1; 32])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert!(error.to_string().contains(&std::process::id().to_string()));
+    hub.close().unwrap();
+    hub.close().unwrap();
+    assert_eq!(hub.healthy().unwrap_err().kind(), ErrorKind::Busy);
+    let again = open(&_dir);
+    again.healthy().unwrap();
+    assert_eq!(again.branch().as_deref(), Some("br.hz"));
+}
+
+#[test]
+fn a_job_that_fails_undoes_only_itself() {
+    let (_dir, hub) = branch();
+    let before = hub.stats().unwrap().devices;
+    let failed = hub.write(|writer| -> Result<(), _> {
+        writer.conn.execute("DELETE FROM definition", []).map_err(xunyuan_core::error::Error::from)?;
+        Err(xunyuan_core::error::Error::new(ErrorKind::Storage, "失败", "failed"))
+    });
+    assert!(failed.is_err());
+    let panicked = hub.write(|_| -> Result<(), _> { panic!("a fault in a job") });
+    assert!(panicked.is_err());
+    assert_eq!(hub.definitions().unwrap().len(), everything().len());
+    Phone::enroll(&hub, "u.pt01", 1);
+    assert_eq!(hub.stats().unwrap().devices, before + 1);
+}

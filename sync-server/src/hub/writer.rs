@@ -1,0 +1,260 @@
+//! The one thread that writes, and group commit.
+//!
+//! Jobs that wait together share one transaction and one fsync. Each has its own savepoint, so that a
+//! failing job does not undo the others; no job's outcome leaves before the commit that covers it.
+
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+use xunyuan_core::definition::Catalog;
+use xunyuan_core::error::{Error, ErrorKind};
+use xunyuan_core::id::ScopeId;
+
+use super::cache::Documents;
+use super::definitions;
+use super::shared::{Poke, Shared};
+use super::store;
+
+/// How long seen-marks of devices may wait for a transaction of their own.
+const IDLE_FLUSH: Duration = Duration::from_secs(2);
+
+/// What a job works with: the connection inside its savepoint, and what memory holds of the log.
+pub(super) struct Writer {
+    pub(super) conn: Connection,
+    pub(super) documents: Documents,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) shared: Arc<Shared>,
+    moved: BTreeMap<ScopeId, u64>,
+    catalog_moved: bool,
+}
+
+/// Says how a job ended, once the commit is known.
+type Deliver = Box<dyn FnOnce(Result<(), Error>) + Send>;
+/// A job: true when it worked, and how its caller hears of it.
+pub(super) type Job = Box<dyn FnOnce(&mut Writer) -> (bool, Deliver) + Send>;
+
+/// Why a job was not done.
+#[derive(Debug)]
+pub(super) enum WriteFailure {
+    /// Too many jobs wait already.
+    Overloaded,
+    /// The job or its commit failed; nothing of it was saved.
+    Failed(Error),
+}
+
+impl From<WriteFailure> for Error {
+    fn from(failure: WriteFailure) -> Self {
+        match failure {
+            WriteFailure::Failed(error) => error,
+            WriteFailure::Overloaded => Self::new(
+                ErrorKind::Busy,
+                "服务器繁忙,请稍后重试",
+                "the branch server is busy; try again in a moment",
+            ),
+        }
+    }
+}
+
+impl Writer {
+    /// A writer over an open file.
+    pub(super) fn new(conn: Connection, shared: Arc<Shared>, documents_max: usize) -> Self {
+        let catalog = shared.catalog();
+        let documents = Documents::new(documents_max);
+        Self { conn, documents, catalog, shared, moved: BTreeMap::new(), catalog_moved: false }
+    }
+
+    /// Notes that a scope's log has grown: said to listeners after the commit.
+    pub(super) fn note_moved(&mut self, scope: &ScopeId, seq: u64) {
+        self.moved.insert(scope.clone(), seq);
+    }
+
+    /// Puts new definitions in force: for everyone else after the commit.
+    pub(super) fn put_catalog(&mut self, catalog: Catalog) {
+        self.catalog = Arc::new(catalog);
+        self.catalog_moved = true;
+        self.documents.clear();
+    }
+
+    /// Does jobs until every sender is gone.
+    pub(super) fn run(mut self, jobs: &Receiver<Job>, group_max: usize) {
+        loop {
+            match jobs.recv_timeout(IDLE_FLUSH) {
+                Ok(first) => self.group(first, jobs, group_max),
+                Err(RecvTimeoutError::Timeout) => self.flush_idle(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.flush_idle();
+        if let Err(error) = self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+            tracing::warn!(%error, "the write-ahead log was not folded in");
+        }
+    }
+
+    /// One transaction over as many jobs as wait.
+    fn group(&mut self, first: Job, jobs: &Receiver<Job>, group_max: usize) {
+        let mut delivers = Vec::new();
+        let outcome = self.begin().and_then(|()| {
+            delivers.push(self.one(first));
+            while delivers.len() < group_max && !self.conn.is_autocommit() {
+                let Ok(job) = jobs.try_recv() else { break };
+                delivers.push(self.one(job));
+            }
+            self.flush_seen()?;
+            self.commit()
+        });
+        if delivers.is_empty() {
+            // The transaction did not even begin: the first job was dropped and its caller hears of it
+            // by the closed reply channel.
+            tracing::error!("a write transaction did not begin");
+        }
+        self.settle(&outcome);
+        self.shared.counters.note_commit(delivers.len());
+        for deliver in delivers {
+            deliver(outcome.as_ref().copied().map_err(again));
+        }
+    }
+
+    /// One job inside its savepoint.
+    fn one(&mut self, job: Job) -> Deliver {
+        if let Err(error) = self.conn.execute_batch("SAVEPOINT job") {
+            tracing::error!(%error, "a savepoint was not made");
+        }
+        let done = catch_unwind(AssertUnwindSafe(|| job(self)));
+        let worked = matches!(done, Ok((true, _)));
+        let close = if worked { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+        // Where SQLite itself undid the whole transaction there is no savepoint left; the commit then fails
+        // for the whole group, which is what its callers must hear.
+        if let Err(error) = self.conn.execute_batch(close) {
+            tracing::error!(%error, "a savepoint was not closed");
+        }
+        if !worked {
+            self.forget();
+        }
+        match done {
+            Ok((_, deliver)) => deliver,
+            Err(_) => Box::new(|_| ()),
+        }
+    }
+
+    /// Drops what memory may hold ahead of the log.
+    fn forget(&mut self) {
+        self.documents.clear();
+        if self.catalog_moved {
+            match definitions::load(&self.conn) {
+                Ok(catalog) => self.catalog = Arc::new(catalog),
+                Err(error) => tracing::error!(%error, "definitions were not read back"),
+            }
+        }
+    }
+
+    fn begin(&self) -> Result<(), Error> {
+        Ok(self.conn.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    fn commit(&self) -> Result<(), Error> {
+        Ok(self.conn.execute_batch("COMMIT")?)
+    }
+
+    /// After the commit: listeners hear what moved. After a failed one: memory forgets.
+    fn settle(&mut self, outcome: &Result<(), Error>) {
+        let moved = std::mem::take(&mut self.moved);
+        match outcome {
+            Ok(()) => {
+                if std::mem::take(&mut self.catalog_moved) {
+                    self.shared.put_catalog(self.catalog.clone());
+                }
+                for (scope, seq) in moved {
+                    // Nobody listening is no error.
+                    let _ = self.shared.pokes.send(Poke { scope, seq });
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a write transaction failed and was undone");
+                if !self.conn.is_autocommit() {
+                    let _ = self.conn.execute_batch("ROLLBACK");
+                }
+                self.forget();
+                self.catalog_moved = false;
+            }
+        }
+        self.shared.counters.note_documents(self.documents.len());
+    }
+
+    /// Writes seen-marks that no other transaction took along.
+    fn flush_idle(&mut self) {
+        if self.shared.seen.is_empty() {
+            return;
+        }
+        let outcome = self.begin().and_then(|()| self.flush_seen()).and_then(|()| self.commit());
+        self.settle(&outcome);
+    }
+
+    fn flush_seen(&self) -> Result<(), Error> {
+        for (device, mark) in self.shared.seen.take() {
+            store::device::put_seen(&self.conn, device, mark.at_ms, &mark.app, &mark.seen)?;
+        }
+        Ok(())
+    }
+}
+
+/// Starts the thread that writes.
+///
+/// # Errors
+/// `Storage` when no thread can be started.
+pub(super) fn start(
+    writer: Writer,
+    queue_max: usize,
+    group_max: usize,
+) -> Result<(SyncSender<Job>, std::thread::JoinHandle<()>), Error> {
+    let (sender, receiver) = sync_channel(queue_max);
+    let thread = std::thread::Builder::new()
+        .name("hub-writer".to_owned())
+        .spawn(move || writer.run(&receiver, group_max))
+        .map_err(|cause| {
+            Error::new(ErrorKind::Storage, "无法启动写入线程", "the writing thread cannot be started")
+                .caused_by(cause)
+        })?;
+    Ok((sender, thread))
+}
+
+/// Hands work to the writer and waits until it is committed.
+pub(super) fn submit<T: Send + 'static>(
+    sender: &SyncSender<Job>,
+    work: impl FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static,
+) -> Result<T, WriteFailure> {
+    let (reply, answer) = sync_channel(1);
+    let job: Job = Box::new(move |writer| {
+        let done = work(writer);
+        let worked = done.is_ok();
+        let deliver: Deliver = Box::new(move |committed| {
+            // A caller that no longer waits needs no answer.
+            let _ = reply.send(committed.and(done));
+        });
+        (worked, deliver)
+    });
+    sender.try_send(job).map_err(|error| match error {
+        TrySendError::Full(_) => WriteFailure::Overloaded,
+        TrySendError::Disconnected(_) => WriteFailure::Failed(closed()),
+    })?;
+    match answer.recv() {
+        Ok(outcome) => outcome.map_err(WriteFailure::Failed),
+        Err(_) => Err(WriteFailure::Failed(Error::new(
+            ErrorKind::Storage,
+            "本次写入失败,没有保存;请重试",
+            "this write failed and was not saved; try again",
+        ))),
+    }
+}
+
+/// The hub was closed.
+pub(super) fn closed() -> Error {
+    Error::new(ErrorKind::Busy, "服务器正在停止", "the branch server is stopping")
+}
+
+/// The same error once more, for each caller of a group.
+fn again(error: &Error) -> Error {
+    Error::new(error.kind(), error.sentence().zh.clone(), error.sentence().en.clone())
+}
