@@ -2,7 +2,8 @@
 //! the exit status that scripts act on.
 
 use serde::Serialize;
-use xunyuan_core::error::{Error, ErrorKind, Refusal};
+use serde_json::{Map, Value as Json};
+use xunyuan_core::error::{Error, ErrorKind};
 
 /// The action was done.
 pub(crate) const EXIT_DONE: u8 = 0;
@@ -21,29 +22,60 @@ pub(crate) struct Failure {
     code: String,
     zh: String,
     en: String,
+    #[serde(flatten)]
+    more: Option<Box<More>>,
     #[serde(skip)]
     exit: u8,
+}
+
+/// What some failures say beside code and sentences.
+#[derive(Clone, Debug, Default, Serialize)]
+struct More {
+    /// For programs.
+    #[serde(flatten)]
+    details: Map<String, Json>,
+    /// For the person, a line each.
+    #[serde(skip)]
+    lines: Vec<String>,
 }
 
 impl Failure {
     /// Refused by a rule: exit 1.
     pub(crate) fn refused(code: &str, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), zh: zh.into(), en: en.into(), exit: EXIT_REFUSED }
+        Self::new(code, zh.into(), en.into(), EXIT_REFUSED)
     }
 
     /// Not understood: exit 2.
     pub(crate) fn usage(code: &str, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), zh: zh.into(), en: en.into(), exit: EXIT_USAGE }
+        Self::new(code, zh.into(), en.into(), EXIT_USAGE)
     }
 
     /// No connection: exit 3.
     pub(crate) fn no_connection(code: &str, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), zh: zh.into(), en: en.into(), exit: EXIT_NO_CONNECTION }
+        Self::new(code, zh.into(), en.into(), EXIT_NO_CONNECTION)
     }
 
     /// The replica file: exit 4.
     pub(crate) fn store(code: &str, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), zh: zh.into(), en: en.into(), exit: EXIT_STORE }
+        Self::new(code, zh.into(), en.into(), EXIT_STORE)
+    }
+
+    /// The same failure with more to say: `json` under `key` for programs, `lines` for the person.
+    #[must_use]
+    pub(crate) fn with(mut self, key: &str, json: Json, lines: Vec<String>) -> Self {
+        let more = self.more.get_or_insert_default();
+        more.details.insert(key.to_owned(), json);
+        more.lines.extend(lines);
+        self
+    }
+
+    fn new(code: &str, zh: String, en: String, exit: u8) -> Self {
+        Self { code: code.to_owned(), zh, en, more: None, exit }
+    }
+
+    /// More for the person, a line each.
+    pub(crate) fn lines(&self) -> &[String] {
+        self.more.as_ref().map_or(&[], |more| &more.lines)
     }
 
     /// The exit status of the process.
@@ -83,19 +115,14 @@ impl From<Error> for Failure {
             | ErrorKind::Storage => EXIT_STORE,
         };
         let sentence = error.sentence();
-        Self { code: error.code().to_owned(), zh: sentence.zh.clone(), en: sentence.en.clone(), exit }
-    }
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::refused(&refusal.code, refusal.sentence.zh, refusal.sentence.en)
+        Self::new(error.code(), sentence.zh.clone(), sentence.en.clone(), exit)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xunyuan_core::error::Refusal;
 
     #[test]
     fn every_kind_of_error_has_its_exit_status() {
@@ -117,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_refusal_keeps_its_code_and_sentences() {
-        let failure = Failure::from(Refusal::new("transition_not_allowed", "不允许", "not allowed"));
+        let refusal = Refusal::new("transition_not_allowed", "不允许", "not allowed");
+        let failure = Failure::from(Error::from(refusal));
         assert_eq!((failure.exit(), failure.code()), (1, "transition_not_allowed"));
         assert_eq!(failure.sentences(), ("不允许", "not allowed"));
         let json = serde_json::to_value(&failure).unwrap();

@@ -2,19 +2,24 @@
 //!
 //! A thin shell: it reads arguments, the clock and randomness, carries bytes over HTTP and prints.
 //! What may be done and what it means is decided by `xunyuan-core`.
-#![expect(dead_code, unused_imports, reason = "carried out by the commands as they come")]
 
 mod args;
 mod clock;
+mod commands;
+mod device;
 mod failure;
+mod input;
 mod locale;
 mod net;
 mod output;
 mod place;
+mod show;
+mod sync;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command, Parsed};
+use args::Parsed;
+use clock::{CLOCK_VARIABLE, Clock};
 use failure::Failure;
 use locale::Lang;
 use output::{Output, Report};
@@ -23,12 +28,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let lang = Lang::of_run(&args, |name| std::env::var(name).ok());
     let output = Output::new(lang, args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json"));
-    let outcome = match args::parse(&args, lang) {
-        Ok(Parsed::Print(text)) => Ok(Report::done(serde_json::Value::String(text.clone()), text)),
-        Ok(Parsed::Run(cli)) => run(&cli, &output),
-        Err(failure) => Err(failure),
-    };
-    match outcome {
+    match run(&args, &output) {
         Ok(report) => {
             output.report(&report);
             ExitCode::from(report.exit)
@@ -40,15 +40,14 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the commands that need a replica come with it")]
-fn run(cli: &Cli, output: &Output) -> Result<Report, Failure> {
-    match &cli.command {
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut args::tree(output.lang()), "xunyuan", &mut script);
-            let script = String::from_utf8_lossy(&script).into_owned();
-            Ok(Report::done(serde_json::json!({ "script": script }), script))
-        }
-        _ => Err(Failure::usage("unknown", "没有这个命令", "there is no such command")),
+fn run(args: &[String], output: &Output) -> Result<Report, Failure> {
+    let cli = match args::parse(args, output.lang())? {
+        Parsed::Run(cli) => cli,
+        Parsed::Print(text) => return Ok(Report::done(serde_json::json!({ "text": text }), text)),
+    };
+    let clock = Clock::from_setting(std::env::var(CLOCK_VARIABLE).ok().as_deref())?;
+    if let Some((zh, en)) = clock.notice() {
+        output.say(&zh, &en);
     }
+    commands::run(&cli, &clock, output)
 }

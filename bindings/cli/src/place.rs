@@ -143,7 +143,8 @@ pub(crate) fn set_aside(file: &Path, stamp: &str) -> Result<PathBuf, Failure> {
     Ok(aside)
 }
 
-fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+/// The file with more at the end of its name.
+pub(crate) fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

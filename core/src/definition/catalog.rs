@@ -261,6 +261,12 @@ impl Catalog {
         self.held.roles.as_ref()?.departments.iter().find(|department| department.id == id)
     }
 
+    /// Every department, in the order of the file.
+    #[must_use]
+    pub fn departments(&self) -> &[Named] {
+        self.held.roles.as_ref().map_or(&[], |roles| &roles.departments)
+    }
+
     /// The rules for devices.
     #[must_use]
     pub fn device_policy(&self) -> Option<&DevicePolicy> {

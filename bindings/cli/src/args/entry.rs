@@ -34,24 +34,15 @@ pub(crate) enum EntryCommand {
         #[arg(value_name = "FIELD=VALUE")]
         data: Vec<String>,
     },
-    /// Add to a set (one value) or a line to a list of lines (FIELD=VALUE ...)
+    /// Add values to a set, photos by file name, or a line to a list of lines (FIELD=VALUE ...)
     Add {
         /// The entry
         record: String,
         /// The field id
         field: String,
-        /// A value of the set, or the fields of a line
+        /// Values of the set, photo files, or the fields of a line
         #[arg(required = true, value_name = "VALUE|FIELD=VALUE")]
         content: Vec<String>,
-    },
-    /// Take a value out of a set
-    Remove {
-        /// The entry
-        record: String,
-        /// The field id
-        field: String,
-        /// The value
-        value: String,
     },
 }
 

@@ -119,6 +119,9 @@ pub(crate) enum Command {
     Complete {
         /// The inspection
         record: String,
+        /// Complete it although something is missing: a colleague's part may not have arrived yet
+        #[arg(long)]
+        with_gaps: bool,
     },
     /// Review a completed inspection as a supervisor
     Review {
@@ -128,14 +131,8 @@ pub(crate) enum Command {
         #[arg(long, default_value = "")]
         note: String,
     },
-    /// Open a completed inspection for corrections
-    Amend {
-        /// The inspection
-        record: String,
-        /// Why
-        #[arg(long)]
-        reason: String,
-    },
+    /// Correct answers of a completed inspection, with the reason
+    Amend(AmendArgs),
     /// Move a draft to the newest version of its checklist; keeps every answer
     Upgrade {
         /// The inspection
@@ -170,7 +167,7 @@ pub(crate) enum Command {
         /// The number of the value that holds, as `conflicts` prints it
         choice: u32,
     },
-    /// What waits for the branch, the last exchange, cursors and clock
+    /// What waits for the branch, what it refused, the last exchange, cursors and clock
     Status,
     /// Exchange with the branch, for every person with a replica in this directory
     Sync(SyncArgs),
@@ -191,13 +188,13 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
     /// The slot, as `slots` prints it
-    #[arg(conflicts_with_all = ["checklist", "project"], required_unless_present = "checklist")]
+    #[arg(conflicts_with = "checklist", required_unless_present = "checklist")]
     pub(crate) slot: Option<String>,
     /// The checklist of a free inspection
     #[arg(long, value_name = "ID", requires = "project")]
     pub(crate) checklist: Option<String>,
-    /// The project of a free inspection
-    #[arg(long, value_name = "ID", requires = "checklist")]
+    /// The project of a free inspection, or of a slot that several projects have
+    #[arg(long, value_name = "ID")]
     pub(crate) project: Option<String>,
 }
 
@@ -211,12 +208,31 @@ pub(crate) struct AnswerArgs {
     /// An option, a number or a text, after the kind of item; `-` withdraws the answer
     #[arg(allow_hyphen_values = true)]
     pub(crate) value: String,
-    /// Note for the item
+    /// Note for the item; replaces the one that is there
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
     /// Photo for the item; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) photo: Vec<PathBuf>,
+}
+
+/// A correction with its reason.
+#[derive(Debug, Args)]
+pub(crate) struct AmendArgs {
+    /// The inspection
+    pub(crate) record: String,
+    /// The corrected answers
+    #[arg(value_name = "ITEM=VALUE")]
+    pub(crate) answers: Vec<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Note for an item; may be repeated
+    #[arg(long, value_name = "ITEM=TEXT")]
+    pub(crate) note: Vec<String>,
+    /// Photo for an item; may be repeated
+    #[arg(long, value_name = "ITEM=FILE")]
+    pub(crate) photo: Vec<String>,
 }
 
 /// How to exchange.
@@ -312,7 +328,8 @@ mod tests {
     fn start_takes_a_slot_or_a_checklist_with_its_project() {
         assert!(parsed("xunyuan start sch.a@2026-11-23T09:00").is_ok());
         assert!(parsed("xunyuan start --checklist tpl.a --project pj.a").is_ok());
-        for wrong in ["xunyuan start", "xunyuan start --checklist tpl.a", "xunyuan start s --project pj.a"] {
+        for wrong in ["xunyuan start", "xunyuan start --checklist tpl.a", "xunyuan start s --checklist tpl.a"]
+        {
             assert_eq!(parsed(wrong).unwrap_err().exit(), 2, "{wrong}");
         }
     }

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::locale::Lang;
 
 pub(crate) use table::Table;
-pub(crate) use width::{fit, pad, width};
+pub(crate) use width::pad;
 
 /// Width of a page where the terminal does not say: pipes and files.
 const PAGE_COLUMNS: usize = 120;
@@ -116,10 +116,16 @@ impl Output {
         if self.json {
             self.print(&json!({ "error": failure }).to_string());
         }
-        let (zh, en) = failure.sentences();
         let label = self.pick("错误", "error");
         let label = if io::stderr().is_terminal() { self.tone(Tone::Bad, label) } else { label.to_owned() };
-        say(&format!("{label}{}{}", self.pick(":", ": "), self.pick(zh, en)));
+        self.explain(&label, failure);
+    }
+
+    /// Says on stderr what went wrong with `subject`.
+    pub(crate) fn explain(&self, subject: &str, failure: &Failure) {
+        let (zh, en) = failure.sentences();
+        say(&format!("{subject}{}{}", self.pick(":", ": "), self.pick(zh, en)));
+        failure.lines().iter().for_each(|line| say(line));
     }
 
     /// Says something to the person on stderr, whatever stdout carries.

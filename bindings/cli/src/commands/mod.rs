@@ -1,0 +1,79 @@
+//! What each command does: read what was typed, call the core once, show what came of it.
+//!
+//! Receives parsed arguments and an open device, hands on a report. No rule is decided here and no
+//! record is changed but through the core's front door.
+
+mod describe;
+mod enroll;
+mod entry;
+mod inspection;
+mod lookup;
+mod standing;
+
+use std::collections::BTreeMap;
+use xunyuan_core::document::model::Value;
+
+use crate::args::{Cli, Command, tree};
+use crate::clock::Clock;
+use crate::device::{Device, damaged};
+use crate::failure::Failure;
+use crate::output::{Output, Report};
+
+/// Named values of a form, as the core takes them.
+type Fields = BTreeMap<String, Value>;
+
+/// Carries out a command.
+///
+/// # Errors
+/// Why it was not done.
+pub(crate) fn run(cli: &Cli, clock: &Clock, output: &Output) -> Result<Report, Failure> {
+    if let Command::Completions { shell } = &cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(*shell, &mut tree(output.lang()), "xunyuan", &mut script);
+        let script = String::from_utf8_lossy(&script).into_owned();
+        return Ok(Report::done(serde_json::json!({ "script": script }), script));
+    }
+    let named = cli.replica.as_deref();
+    if let Command::Enroll { link, dir } = &cli.command {
+        return enroll::enroll(link, dir.as_deref(), named, clock, output);
+    }
+    if let Command::Sync(args) = &cli.command {
+        return standing::sync(named, *args, clock, output);
+    }
+    let mut device = Device::open(named, clock, output)?;
+    let outcome = on_device(&mut device, &cli.command);
+    let file = device.file.clone();
+    drop(device);
+    outcome.map_err(|failure| damaged(&file, failure, clock))
+}
+
+fn on_device(device: &mut Device<'_>, command: &Command) -> Result<Report, Failure> {
+    match command {
+        Command::Enroll { .. } | Command::Sync(_) | Command::Completions { .. } => {
+            unreachable!("carried out without a device")
+        }
+        Command::Whoami => standing::whoami(device),
+        Command::Status => standing::status(device),
+        Command::Export { output } => standing::export(device, output),
+        Command::Describe { id } => describe::describe(device, id.as_deref()),
+        Command::Slots => inspection::slots(device),
+        Command::Start(args) => inspection::start(device, args),
+        Command::Set { record, field, value } => inspection::set(device, record, field, value),
+        Command::Answer(args) => inspection::answer(device, args),
+        Command::Note { record, item, text } => inspection::note(device, record, item, text),
+        Command::Scan { record, code, damaged } => inspection::scan(device, record, code, damaged.as_deref()),
+        Command::Line { record, group, fields } => inspection::line(device, record, group, fields),
+        Command::Sign { record, signoff } => inspection::sign(device, record, signoff.as_deref()),
+        Command::Complete { record, with_gaps } => inspection::complete(device, record, *with_gaps),
+        Command::Review { record, note } => inspection::review(device, record, note),
+        Command::Amend(args) => inspection::amend(device, args),
+        Command::Upgrade { record } => inspection::upgrade(device, record),
+        Command::Entry(entry) => entry::entry(device, entry),
+        Command::Show { record } => lookup::show(device, record),
+        Command::List(args) => lookup::list(device, args),
+        Command::Search { text, limit } => lookup::search(device, text, *limit),
+        Command::History { record } => lookup::history(device, record),
+        Command::Conflicts => lookup::conflicts(device),
+        Command::Resolve { record, key, choice } => lookup::resolve(device, record, key, *choice),
+    }
+}

@@ -1,0 +1,290 @@
+//! Commands about the replica itself: who, how it stands, the exchange, the file for support.
+
+use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use xunyuan_core::replica::{RefusedChange, Replica, Status};
+
+use crate::args::SyncArgs;
+use crate::clock::Clock;
+use crate::device::{APP, Device, damaged};
+use crate::failure::{EXIT_DONE, Failure};
+use crate::input::hex;
+use crate::net::Carrier;
+use crate::output::{Output, Report, Table, Tone};
+use crate::place;
+use crate::show::{Page, short};
+use crate::sync::{Session, watch};
+
+/// Who this replica writes for.
+pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
+    let identity = device.replica.identity();
+    let page = device.page();
+    let catalog = device.replica.catalog();
+    let roles: Vec<_> = catalog.user_roles(&identity.user);
+    let project = catalog.user(&identity.user).and_then(|user| user.project.clone());
+    let json = json!({
+        "user": identity.user.as_str(),
+        "name": catalog.user(&identity.user).map(|user| &user.name),
+        "roles": roles.iter().map(|role| &role.id).collect::<Vec<_>>(),
+        "project": project,
+        "branch": identity.branch,
+        "device": identity.device.to_string(),
+        "device_code": identity.device_code,
+        "server_url": identity.server_url,
+        "replica": device.file.display().to_string(),
+    });
+    let titles: Vec<&str> = roles.iter().map(|role| page.title(&role.title)).collect();
+    let out = device.output;
+    let lines = [
+        format!(
+            "{}  {}",
+            out.tone(Tone::Strong, &page.person(&identity.user)),
+            page.faint(identity.user.as_str())
+        ),
+        format!("{}  {}", titles.join("、"), page.project(project.as_deref().unwrap_or(&identity.branch))),
+        format!("{} {}", out.pick("设备码", "device code"), identity.device_code),
+        format!("{} {}", out.pick("分公司", "branch"), identity.server_url),
+        format!("{} {}", out.pick("数据文件", "replica file"), device.file.display()),
+    ];
+    Ok(Report::done(json, lines.join("\n")))
+}
+
+/// How the replica stands.
+pub(super) fn status(device: &Device<'_>) -> Result<Report, Failure> {
+    let status = device.replica.status()?;
+    let refused = device.replica.refused()?;
+    let page = device.page();
+    Ok(Report::done(
+        status_json(&page, device, &status, &refused),
+        status_text(&page, device, &status, &refused),
+    ))
+}
+
+fn status_json(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &[RefusedChange]) -> Json {
+    let scopes = status.scopes.iter().map(|scope| {
+        json!({
+            "scope": scope.scope.as_str(),
+            "granted": scope.granted,
+            "epoch": scope.epoch,
+            "cursor": scope.cursor,
+            "proven_at": scope.proven_at_ms.map(|at| page.stamp(at)),
+        })
+    });
+    let refused = refused.iter().map(|change| {
+        json!({
+            "document": change.document.to_string(),
+            "definition": change.definition.id,
+            "written_at": page.stamp(change.written_at_ms),
+            "code": change.refusal.code,
+            "zh": change.refusal.sentence.zh,
+            "en": change.refusal.sentence.en,
+        })
+    });
+    json!({
+        "user": device.replica.user().as_str(),
+        "pending_changes": status.pending_changes,
+        "pending_records": status.pending_records,
+        "refused_changes": status.refused_changes,
+        "refused": refused.collect::<Vec<_>>(),
+        "conflicts": status.conflicts,
+        "unprojected": status.unprojected,
+        "last_exchange_at": status.last_exchange_ms.map(|at| page.stamp(at)),
+        "clock_offset_ms": status.clock_offset_ms,
+        "clock_suspicious": status.is_clock_suspicious,
+        "scopes": scopes.collect::<Vec<_>>(),
+    })
+}
+
+fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &[RefusedChange]) -> String {
+    let out = device.output;
+    let pending = match (status.pending_changes, out.lang()) {
+        (0, _) => out.tone(Tone::Good, out.pick("全部已上传", "everything delivered")),
+        (changes, crate::locale::Lang::Zh) => {
+            out.tone(Tone::Warn, &format!("待上传 {} 条记录的 {changes} 处更改", status.pending_records))
+        }
+        (changes, crate::locale::Lang::En) => out.tone(
+            Tone::Warn,
+            &format!("{changes} changes of {} records wait for the branch", status.pending_records),
+        ),
+    };
+    let last =
+        status.last_exchange_ms.map_or_else(|| out.pick("还没有", "never").to_owned(), |at| page.time(at));
+    let mut lines = vec![
+        format!("{}  {}", out.tone(Tone::Strong, &page.person(device.replica.user())), pending),
+        format!("{} {last}", out.pick("上次核对一致", "last proven equal")),
+    ];
+    if status.conflicts > 0 {
+        let text = format!(
+            "{} {}  (xunyuan conflicts)",
+            out.pick("待裁决冲突", "conflicts to decide"),
+            status.conflicts
+        );
+        lines.push(out.tone(Tone::Warn, &text));
+    }
+    if status.unprojected > 0 {
+        lines.push(format!(
+            "{} {}",
+            out.pick("列表正在整理的记录", "records still being listed"),
+            status.unprojected
+        ));
+    }
+    if let Some(offset) = status.clock_offset_ms {
+        let seconds = offset / 1000;
+        let text = format!("{} {seconds:+} s", out.pick("服务器时钟相差", "server clock differs by"));
+        let tone = if status.is_clock_suspicious { Tone::Bad } else { Tone::Faint };
+        lines.push(out.tone(tone, &text));
+        if status.is_clock_suspicious {
+            lines.push(out.tone(
+                Tone::Bad,
+                out.pick("本机时钟可能不准,请校准", "the clock of this device is probably wrong: set it"),
+            ));
+        }
+    }
+    for change in refused {
+        let label = out.pick("分公司拒收", "refused by the branch");
+        let sentence = page.sentence(&change.refusal.sentence);
+        lines.push(out.tone(Tone::Bad, &format!("{label}  {}  {sentence}", short(change.document))));
+    }
+    let mut table = Table::new(match out.lang() {
+        crate::locale::Lang::Zh => ["范围", "进度", "核对一致于", ""],
+        crate::locale::Lang::En => ["scope", "cursor", "proven at", ""],
+    });
+    for scope in &status.scopes {
+        table.row([
+            scope.scope.to_string(),
+            scope.cursor.to_string(),
+            scope.proven_at_ms.map_or_else(|| "-".to_owned(), |at| page.time(at)),
+            if scope.granted {
+                String::new()
+            } else {
+                out.pick("已无权限", "no longer granted").to_owned()
+            },
+        ]);
+    }
+    if !table.is_empty() {
+        lines.push(String::new());
+        lines.extend(table.lines(out.columns()));
+    }
+    lines.join("\n")
+}
+
+/// Exchanges for every replica beside the one that is meant, each under its own name.
+pub(super) fn sync(
+    named: Option<&Path>,
+    args: SyncArgs,
+    clock: &Clock,
+    output: &Output,
+) -> Result<Report, Failure> {
+    let dir = named.map_or_else(place::data_dir, |file| Ok(place::dir_of(file)))?;
+    let files = || {
+        let named = named.filter(|file| file.is_file()).map(Path::to_owned);
+        place::replicas_in(&dir).into_iter().chain(named).collect::<BTreeSet<PathBuf>>()
+    };
+    if files().is_empty() || named.is_some_and(|file| !file.is_file()) {
+        place::replica_file(named)?;
+    }
+    let carrier = Carrier::new(APP);
+    let session = Session { carrier: &carrier, clock, output };
+    if args.watch {
+        watch(&session, || files().into_iter().collect(), Duration::from_secs(args.every))?;
+        return Ok(Report::done(json!({ "watch": "ended" }), String::new()));
+    }
+    let mut report = Report { json: json!([]), text: String::new(), exit: EXIT_DONE };
+    let mut replicas = Vec::new();
+    let mut lines = Vec::new();
+    for file in files() {
+        let (json, text, exit) = sync_one(&session, &file);
+        replicas.push(json);
+        lines.extend(text);
+        report.exit = report.exit.max(exit);
+    }
+    report.json = json!({ "replicas": replicas });
+    report.text = lines.join("\n");
+    Ok(report)
+}
+
+/// One file's part: a failure of one person's replica keeps nobody else's work back.
+fn sync_one(session: &Session<'_>, file: &Path) -> (Json, Vec<String>, u8) {
+    let output = session.output;
+    let name = file.display().to_string();
+    let mut replica = match Replica::open(file) {
+        Ok(replica) => replica,
+        Err(error) => {
+            let failure = damaged(file, error.into(), session.clock);
+            output.explain(&name, &failure);
+            return (json!({ "replica": name, "error": failure }), Vec::new(), failure.exit());
+        }
+    };
+    let outcome = session.exchange(&mut replica);
+    let user = replica.user().clone();
+    let person = replica.catalog().user(&user).map_or_else(|| user.to_string(), |known| known.name.clone());
+    drop(replica);
+    let mut json = outcome.json();
+    json["user"] = json!(user.as_str());
+    json["replica"] = json!(name);
+    if let Some(failure) = &outcome.failure {
+        output.explain(&person, failure);
+    }
+    let lines = outcome.lines(output).into_iter().map(|line| format!("{person}  {line}")).collect();
+    (json, lines, outcome.exit())
+}
+
+/// Writes everything of the replica to a new file, one JSON object on each line.
+///
+/// The device key and the token stay out of it.
+pub(super) fn export(device: &Device<'_>, target: &Path) -> Result<Report, Failure> {
+    let records = device.replica.export()?;
+    let identity = device.replica.identity();
+    let head = json!({
+        "export": 1,
+        "app": APP,
+        "exported_at": device.page().stamp(device.clock.read().0),
+        "user": identity.user.as_str(),
+        "device": identity.device.to_string(),
+        "device_code": identity.device_code,
+        "branch": identity.branch,
+        "records": records.len(),
+    });
+    let mut pending = 0;
+    let lines = records.iter().map(|record| {
+        pending += record.pending.len();
+        json!({
+            "document": record.document.to_string(),
+            "scope": record.scope.as_str(),
+            "definition": record.definition.id,
+            "version": record.definition.version,
+            "hash": record.definition.hash.to_string(),
+            "runs": record.runs.iter().map(|(seq, bytes)| json!({ "seq": seq, "changes": hex(bytes) })).collect::<Vec<_>>(),
+            "pending": record.pending.iter().map(|bytes| hex(bytes)).collect::<Vec<_>>(),
+        })
+    });
+    let text = std::iter::once(head.clone()).chain(lines).map(|line| format!("{line}\n")).collect::<String>();
+    write_new(target, text.as_bytes()).map_err(|error| {
+        Failure::store(
+            "export_not_written",
+            format!("导出文件没有写成({error}):{}", target.display()),
+            format!("the export file was not written ({error}): {}", target.display()),
+        )
+    })?;
+    let count = records.len();
+    let json = json!({ "file": target.display().to_string(), "records": count, "pending_changes": pending });
+    let said = match device.output.lang() {
+        crate::locale::Lang::Zh => {
+            format!("已导出 {count} 条记录,其中待上传更改 {pending} 处:{}", target.display())
+        }
+        crate::locale::Lang::En => {
+            format!("{count} records exported, {pending} pending changes among them: {}", target.display())
+        }
+    };
+    Ok(Report::done(json, said))
+}
+
+fn write_new(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::options().write(true).create_new(true).open(target)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

@@ -1,0 +1,112 @@
+//! One command's hold on a replica: the open file, the clock and the page to write on.
+
+use std::path::{Path, PathBuf};
+use xunyuan_core::projection::Row;
+use xunyuan_core::replica::Replica;
+use xunyuan_core::time::Moment;
+
+use crate::clock::Clock;
+use crate::failure::Failure;
+use crate::input::Reader;
+use crate::output::Output;
+use crate::place;
+use crate::show::{Page, row_name};
+
+/// The app name that the branch sees.
+pub(crate) const APP: &str = concat!("xunyuan-cli/", env!("CARGO_PKG_VERSION"));
+
+/// An open replica with everything that a command needs.
+#[derive(Debug)]
+pub(crate) struct Device<'d> {
+    /// The replica file.
+    pub(crate) file: PathBuf,
+    /// The open replica.
+    pub(crate) replica: Replica,
+    /// The clock.
+    pub(crate) clock: &'d Clock,
+    /// Where results go.
+    pub(crate) output: &'d Output,
+}
+
+impl<'d> Device<'d> {
+    /// Opens the replica that the person means. A damaged file is set aside.
+    ///
+    /// # Errors
+    /// A usage failure when none or several could be meant; a store failure when it cannot be opened.
+    pub(crate) fn open(named: Option<&Path>, clock: &'d Clock, output: &'d Output) -> Result<Self, Failure> {
+        let file = place::replica_file(named)?;
+        let replica = Replica::open(&file).map_err(|error| damaged(&file, error.into(), clock))?;
+        Ok(Self { file, replica, clock, output })
+    }
+
+    /// The time now with fresh randomness, for one action.
+    ///
+    /// # Errors
+    /// As [`Clock::moment`].
+    pub(crate) fn moment(&self) -> Result<Moment, Failure> {
+        self.clock.moment()
+    }
+
+    /// The page to show records on.
+    pub(crate) fn page(&self) -> Page<'_> {
+        let (now_ms, utc_offset_min) = self.clock.read();
+        Page { output: self.output, catalog: self.replica.catalog(), now_ms, utc_offset_min }
+    }
+
+    /// Reads what the person types.
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        Reader::new(self.replica.catalog(), self.clock.read())
+    }
+
+    /// The record that a text names: a number, or the start of a document id.
+    ///
+    /// # Errors
+    /// A usage failure when none or several could be meant.
+    pub(crate) fn record(&self, text: &str) -> Result<Row, Failure> {
+        let mut found = self.replica.find(text)?;
+        match found.len() {
+            1 => Ok(found.remove(0)),
+            0 => Err(Failure::usage(
+                "record_not_found",
+                format!("本机没有这条记录:{text}(请给出编号,或文档编号的前 4 位以上;可能还没同步)"),
+                format!(
+                    "no such record on this device: {text} (give a number, or at least 4 digits of the document id; it may not be synced yet)"
+                ),
+            )),
+            _ => {
+                let names: Vec<String> =
+                    found.iter().map(|row| format!("{} {}", row.document, row_name(row))).collect();
+                let names = names.join("\n  ");
+                Err(Failure::usage(
+                    "record_ambiguous",
+                    format!("有多条记录符合,请写得更全:\n  {names}"),
+                    format!("several records fit, say more of it:\n  {names}"),
+                ))
+            }
+        }
+    }
+}
+
+/// The failure of a store that could not be used. A damaged replica file is set aside first, so that
+/// nothing writes to it any more; nothing is ever deleted.
+///
+/// Files that do not end as replicas do are left alone: they may be somebody else's, or one that was
+/// set aside before and is being rescued.
+pub(crate) fn damaged(file: &Path, failure: Failure, clock: &Clock) -> Failure {
+    let is_replica = file.extension().is_some_and(|ending| ending == place::REPLICA_EXTENSION);
+    if failure.code() != "corrupt" || !is_replica {
+        return failure;
+    }
+    let (unix_ms, offset) = clock.read();
+    let stamp = xunyuan_core::time::civil(unix_ms, offset).strftime("%Y%m%d-%H%M%S").to_string();
+    match place::set_aside(file, &stamp) {
+        Ok(aside) => {
+            let aside = aside.display();
+            failure.and(
+                &format!(";已改名保存为 {aside},没有删除任何内容。请用新链接重新开通,并把该文件交给支持人员"),
+                &format!("; it was set aside as {aside}, nothing was deleted. Enrol again with a new link and give that file to support"),
+            )
+        }
+        Err(not_renamed) => not_renamed,
+    }
+}

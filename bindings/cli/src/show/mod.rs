@@ -1,0 +1,20 @@
+//! How records look: on a page for people, as an object for programs.
+//!
+//! Receives the views and rows of the core and hands on a JSON value and lines of text. Keys of the
+//! JSON are snake case and stay; the text may change with any version. Decides nothing.
+
+mod entry;
+mod inspection;
+mod inspection_text;
+mod page;
+mod rows;
+mod slots;
+
+pub(crate) use entry::{entry_json, entry_summary, entry_text};
+pub(crate) use inspection::{inspection_json, item_json, missing_json, score_json};
+pub(crate) use inspection_text::{inspection_text, item_text, missing_lines, score_text};
+pub(crate) use page::{Page, short, title_json};
+pub(crate) use rows::{
+    Listed, clashes_json, clashes_text, history_json, history_text, row_json, row_name, rows_json, rows_text,
+};
+pub(crate) use slots::{slots_json, slots_text};

@@ -1,0 +1,244 @@
+//! `sync --watch`: exchanges whenever the branch or this device has something new.
+//!
+//! A poke only hastens the next exchange; a lost one costs delay, never data, because every replica
+//! is exchanged at least once in a period anyway. A replica is opened for each exchange and closed
+//! again, so that the person can go on working with it in between.
+
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+use xunyuan_core::error::ErrorKind;
+use xunyuan_core::replica::Replica;
+
+use super::session::{Outcome, Session};
+use crate::failure::Failure;
+use crate::net::{Backoff, Carrier, EventReader};
+use crate::output::Output;
+use crate::place;
+
+/// How often files are looked at for new local work.
+const LOOK: Duration = Duration::from_secs(1);
+/// Pause before a replica that a person is using is tried again.
+const IN_USE_PAUSE: Duration = Duration::from_secs(2);
+
+/// Size and time of a replica file and its log: differs when someone wrote.
+type Trace = Vec<Option<(u64, SystemTime)>>;
+
+/// One replica under watch.
+#[derive(Debug)]
+struct Watched {
+    due: Instant,
+    trace: Trace,
+    listening: bool,
+    offline: bool,
+    backoff: Backoff,
+}
+
+/// Watches every replica that `files` names, now and later, until the process ends or every one of
+/// them is erased by the branch.
+pub(crate) fn watch(
+    session: &Session<'_>,
+    files: impl Fn() -> Vec<PathBuf>,
+    every: Duration,
+) -> Result<(), Failure> {
+    let (sender, pokes) = mpsc::channel();
+    let mut watched: BTreeMap<PathBuf, Option<Watched>> = BTreeMap::new();
+    session
+        .output
+        .say("守候中:有新内容就同步;按 Ctrl-C 结束", "watching: exchanges when there is news; Ctrl-C ends");
+    loop {
+        for file in files() {
+            watched.entry(file).or_insert_with(|| Some(Watched::new()));
+        }
+        for (file, place) in &mut watched {
+            let Some(one) = place else { continue };
+            if !file.exists() || (one.is_due(file) && one.exchange(session, file, every, &sender).is_break())
+            {
+                *place = None;
+            }
+        }
+        if watched.values().all(Option::is_none) {
+            return Ok(());
+        }
+        hear(&pokes, &mut watched);
+    }
+}
+
+/// Waits for a poke or for the next look at the files.
+fn hear(pokes: &Receiver<PathBuf>, watched: &mut BTreeMap<PathBuf, Option<Watched>>) {
+    let mut heard = match pokes.recv_timeout(LOOK) {
+        Ok(file) => vec![file],
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Vec::new(),
+    };
+    heard.extend(pokes.try_iter());
+    for file in heard {
+        if let Some(Some(one)) = watched.get_mut(&file) {
+            one.due = Instant::now();
+        }
+    }
+}
+
+impl Watched {
+    fn new() -> Self {
+        Self {
+            due: Instant::now(),
+            trace: Trace::new(),
+            listening: false,
+            offline: false,
+            backoff: Backoff::default(),
+        }
+    }
+
+    /// Due by the clock or a poke, or because someone wrote; while the branch is away, by the clock only.
+    fn is_due(&self, file: &Path) -> bool {
+        Instant::now() >= self.due || (!self.offline && trace(file) != self.trace)
+    }
+
+    fn exchange(
+        &mut self,
+        session: &Session<'_>,
+        file: &Path,
+        every: Duration,
+        sender: &Sender<PathBuf>,
+    ) -> std::ops::ControlFlow<()> {
+        use std::ops::ControlFlow::{Break, Continue};
+        let mut replica = match Replica::open(file) {
+            Ok(replica) => replica,
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                self.due = Instant::now() + IN_USE_PAUSE;
+                return Continue(());
+            }
+            Err(error) => {
+                session.output.failure(&crate::device::damaged(file, error.into(), session.clock));
+                return Break(());
+            }
+        };
+        let outcome = session.exchange(&mut replica);
+        let user = replica.user().to_string();
+        if !self.listening && outcome.failure.is_none() {
+            let identity = replica.identity();
+            listen(
+                file.to_owned(),
+                &identity.server_url,
+                identity.token.clone(),
+                session.carrier,
+                sender.clone(),
+            );
+            self.listening = true;
+        }
+        drop(replica);
+        self.trace = trace(file);
+        self.tell(session.output, &user, &outcome);
+        self.due = Instant::now() + self.next_wait(&outcome, every);
+        if outcome.wiped { Break(()) } else { Continue(()) }
+    }
+
+    /// One line when something moved or the connection came or went; silence otherwise.
+    fn tell(&mut self, output: &Output, user: &str, outcome: &Outcome) {
+        let news = outcome.has_news() || outcome.failure.is_some() != self.offline;
+        if news && output.is_json() {
+            let mut line = outcome.json();
+            line["user"] = json!(user);
+            output.print(&line.to_string());
+        }
+        if news && !output.is_json() {
+            for line in outcome.lines(output) {
+                output.print(&format!("{user}  {line}"));
+            }
+        }
+        match (&outcome.failure, self.offline) {
+            (Some(failure), false) => {
+                let (zh, en) = failure.sentences();
+                output.say(&format!("{user}  {zh}"), &format!("{user}  {en}"));
+            }
+            (None, true) => output.say(&format!("{user}  又连上了"), &format!("{user}  connected again")),
+            _ => {}
+        }
+        self.offline = outcome.failure.is_some();
+    }
+
+    fn next_wait(&mut self, outcome: &Outcome, every: Duration) -> Duration {
+        if outcome.failure.is_none() {
+            self.backoff.reset();
+            return every;
+        }
+        self.backoff.next(outcome.retry_after_ms).min(every)
+    }
+}
+
+/// Listens for pokes on a thread of its own; after every break it waits, connects again and asks for
+/// an exchange, because a poke may have been missed meanwhile.
+fn listen(file: PathBuf, server_url: &str, token: String, carrier: &Carrier, sender: Sender<PathBuf>) {
+    let url = format!("{server_url}/v1/pokes");
+    let carrier = carrier.clone();
+    thread::spawn(move || {
+        let mut backoff = Backoff::default();
+        loop {
+            let mut asked = None;
+            match carrier.pokes(&url, &token) {
+                Ok(mut stream) => {
+                    backoff.reset();
+                    let mut reader = EventReader::default();
+                    let mut buffer = [0; 4096];
+                    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                        let events = reader.take(buffer.get(..count).unwrap_or_default());
+                        if !events.is_empty() && sender.send(file.clone()).is_err() {
+                            return;
+                        }
+                    }
+                }
+                Err(failed) if matches!(failed.status, Some(401 | 403 | 404)) => return,
+                Err(failed) => asked = failed.retry_after_ms,
+            }
+            thread::sleep(backoff.next(asked));
+            if sender.send(file.clone()).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+fn trace(file: &Path) -> Trace {
+    let of = |path: &Path| {
+        let about = fs::metadata(path).ok()?;
+        Some((about.len(), about.modified().ok()?))
+    };
+    vec![of(file), of(&place::with_suffix(file, "-wal"))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_makes_a_replica_due_unless_the_branch_is_away() {
+        let file = std::env::temp_dir().join(format!("xunyuan-watch-{}", std::process::id()));
+        fs::write(&file, b"1").unwrap();
+        let mut watched = Watched::new();
+        watched.due = Instant::now() + Duration::from_secs(60);
+        watched.trace = trace(&file);
+        assert!(!watched.is_due(&file));
+        fs::write(&file, b"12").unwrap();
+        assert!(watched.is_due(&file));
+        watched.offline = true;
+        assert!(!watched.is_due(&file));
+    }
+
+    #[test]
+    fn failures_wait_longer_but_never_longer_than_the_period() {
+        let mut watched = Watched::new();
+        let failed = Outcome {
+            failure: Some(Failure::no_connection("timeout", "超时", "timeout")),
+            ..Outcome::default()
+        };
+        for _ in 0..12 {
+            assert!(watched.next_wait(&failed, Duration::from_secs(20)) <= Duration::from_secs(20));
+        }
+        assert_eq!(watched.next_wait(&Outcome::default(), Duration::from_secs(20)), Duration::from_secs(20));
+    }
+}
