@@ -6,7 +6,6 @@
 //! themselves, clocks (the caller says at which time a record counts as overdue), and anything that
 //! cannot be computed again from a document, such as what is still unsent.
 
-mod clashes;
 mod coding;
 mod fingerprint;
 mod project;

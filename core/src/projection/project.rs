@@ -7,15 +7,16 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::row::{Projected, Row, RowKind};
-use super::{clashes, timeline, words};
+use super::row::{Choice, ClashRow, Projected, Row, RowKind};
+use super::{timeline, words};
 use crate::definition::Catalog;
 use crate::definition::Checklist;
 use crate::definition::Ledger;
 use crate::definition::{Element, Field, FieldType, Target};
 use crate::document::model::{Model, Register, Value};
 use crate::error::{Error, ErrorKind};
-use crate::id::{ScopeId, UserId};
+use crate::id::{DocumentId, ScopeId, UserId};
+use crate::rules::clash::{self, Clash};
 use crate::rules::entry::{self, EntryView, FieldContent};
 use crate::rules::inspection;
 use crate::rules::keys;
@@ -25,6 +26,11 @@ use crate::rules::sheet::{InspectionState, InspectionView};
 const OWNER_DEPT_FIELD: &str = "owner_dept";
 /// Longest summary, characters.
 const SUMMARY_CHARS_MAX: usize = 60;
+
+/// Two people wrote different values without knowing of each other.
+const REASON_VALUES: &str = "values";
+/// An event lost against a concurrent one.
+const REASON_EVENTS: &str = "events";
 
 /// Writes the rows of one document, in the caller's transaction.
 ///
@@ -44,12 +50,16 @@ pub fn project(catalog: &Catalog, scope: &ScopeId, model: &Model) -> Result<Proj
     let (history, text, clashes) = if let Some(checklist) = catalog.checklist(&model.definition) {
         let view = inspection::view(catalog, checklist, model);
         fill_inspection(&mut row, model, checklist, &view);
-        (timeline::of_inspection(model), words::of_inspection(&view), clashes::of_inspection(&view))
+        (timeline::of_inspection(model), words::of_inspection(&view), clash::of_sheet(catalog, &view))
     } else if let Some(ledger) = catalog.ledger(&model.definition) {
         let view = entry::view(catalog, ledger, model);
         fill_entry(&mut row, model, ledger, &view);
         row.due_ms = view.due.as_deref().and_then(|day| end_of_day_ms(catalog, day)).or(view.promised_at_ms);
-        (timeline::of_entry(model, ledger, &view), words::of_entry(ledger, &view), clashes::of_entry(&view))
+        (
+            timeline::of_entry(model, ledger, &view),
+            words::of_entry(ledger, &view),
+            clash::of_entry(catalog, &view),
+        )
     } else {
         return Err(Error::new(
             ErrorKind::NotFound,
@@ -57,6 +67,7 @@ pub fn project(catalog: &Catalog, scope: &ScopeId, model: &Model) -> Result<Proj
             "this store does not hold the checklist or ledger version of the record; exchange with the branch first",
         ));
     };
+    let clashes: Vec<ClashRow> = clashes.into_iter().map(|clash| clash_row(model.document, clash)).collect();
     row.clashes = u32::try_from(clashes.len()).unwrap_or(u32::MAX);
     Ok(Projected { row, history, clashes, text })
 }
@@ -193,6 +204,16 @@ fn summary(ledger: &Ledger, view: &EntryView) -> String {
         return line;
     }
     line.chars().take(SUMMARY_CHARS_MAX - 1).chain(['…']).collect()
+}
+
+fn clash_row(document: DocumentId, clash: Clash) -> ClashRow {
+    let choices = clash.sides.into_iter();
+    ClashRow {
+        document,
+        key: clash.key,
+        reason: if clash.is_value { REASON_VALUES } else { REASON_EVENTS }.to_owned(),
+        choices: choices.map(|side| Choice { value: side.value, by: side.by, at_ms: side.at_ms }).collect(),
+    }
 }
 
 /// The last millisecond of a day `YYYY-MM-DD` in the organisation's time zone; `None` for other text.
