@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::Replica;
 use crate::document::model::Value;
 use crate::error::{Error, ErrorKind, Refusal};
-use crate::id::{DefinitionRef, DocumentId, ScopeId};
+use crate::id::{ActorId, DefinitionRef, DocumentId, ScopeId, UserId};
 use crate::limits::CLOCK_SKEW_SUSPICIOUS_MS;
 use crate::projection::{self, ClashRow, Filter, HistoryLine, Row};
 use crate::rules::keys::{self, Key};
 use crate::rules::{entry, inspection};
-use crate::store::documents;
+use crate::store::documents::{self, RecordRow};
 use crate::store::outbox;
 use crate::store::scopes::{self, ScopeRow};
 use crate::time::Moment;
@@ -55,6 +55,21 @@ pub struct RefusedChange {
     pub bytes: Vec<u8>,
 }
 
+/// One run of a record's log; without the actor its changes could not be unpacked again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedRun {
+    /// Its place in the scope's log.
+    pub seq: u64,
+    /// Author id of the changes.
+    pub actor: ActorId,
+    /// The person it was signed for.
+    pub user: UserId,
+    /// Server clock on arrival, milliseconds since 1970.
+    pub received_at_ms: i64,
+    /// The packed changes.
+    pub changes: Vec<u8>,
+}
+
 /// Everything of one record, for support.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportedRecord {
@@ -64,8 +79,8 @@ pub struct ExportedRecord {
     pub scope: ScopeId,
     /// Its definition.
     pub definition: DefinitionRef,
-    /// Packed runs of the log, with their seqs.
-    pub runs: Vec<(u64, Vec<u8>)>,
+    /// Runs of the log.
+    pub runs: Vec<ExportedRun>,
     /// Change chunks of the outbox that no cursor covers.
     pub pending: Vec<Vec<u8>>,
 }
@@ -234,7 +249,7 @@ impl Replica {
                     document: row.document,
                     scope: row.scope,
                     definition: row.definition,
-                    runs: runs.into_iter().map(|run| (run.seq, run.changes)).collect(),
+                    runs: runs.into_iter().map(exported).collect(),
                     pending: pending.into_iter().map(|row| row.bytes).collect(),
                 })
             })
@@ -248,4 +263,9 @@ impl Replica {
     pub fn fingerprint(&self, scope: &ScopeId) -> Result<[u8; 32], Error> {
         projection::fingerprint(self.store.reader(), scope)
     }
+}
+
+fn exported(run: RecordRow) -> ExportedRun {
+    let RecordRow { seq, actor, user, received_at_ms, changes, .. } = run;
+    ExportedRun { seq, actor, user, received_at_ms, changes }
 }

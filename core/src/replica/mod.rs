@@ -39,7 +39,7 @@ use crate::wire::run;
 
 pub use enroll::Enrollment;
 pub use inspection::{Answer, Answered, PhotoRef, SlotView};
-pub use lists::{ExportedRecord, RefusedChange, Status};
+pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
