@@ -200,15 +200,14 @@ fn fault(text: &str) -> Fault {
     let ticked: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
     let (first, others) = ticked.split_first().map_or(("", [].as_slice()), |(first, rest)| (*first, rest));
     if text.starts_with("unknown field") {
-        return Fault::new(format!("未知的键“{first}”"), format!("unknown key \"{first}\""))
-            .allowing(others.iter().copied());
+        return Fault::unknown_key(first).allowing(others.iter().copied());
     }
     if text.starts_with("unknown variant") {
         return Fault::new(format!("未知的取值“{first}”"), format!("unknown value \"{first}\""))
             .allowing(others.iter().copied());
     }
     if text.starts_with("missing field") {
-        return Fault::new(format!("缺少“{first}”"), format!("\"{first}\" is missing"));
+        return Fault::missing(first);
     }
     if let Some(rest) = text.strip_prefix("invalid type: ") {
         return Fault::new(format!("类型不对:{rest}"), format!("wrong type: {rest}"));

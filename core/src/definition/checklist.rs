@@ -292,7 +292,7 @@ pub struct Checklist {
     /// Id, version and hash of this very text.
     #[serde(skip, default = "unset_reference")]
     pub reference: DefinitionRef,
-    /// Stable id, e.g. `tpl.park_patrol`.
+    /// Stable id.
     pub id: String,
     /// Version, from 1.
     #[serde(default = "first_version")]

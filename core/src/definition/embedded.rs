@@ -96,7 +96,7 @@ pub(crate) fn split(file: Value) -> Vec<(String, Value)> {
 pub(crate) fn not_a_definition(file: &Value) -> bool {
     matches!(
         schema_of(file),
-        Some("xy/manifest@1" | "xy/sample-records@1" | "xy/process-map@1" | "xy/sync-scenarios@1")
+        Some("xy/manifest@1" | "xy/sample-records@1" | "xy/process-map@1" | "xy/scenarios@1")
     )
 }
 

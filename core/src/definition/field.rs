@@ -220,6 +220,39 @@ pub enum MergePolicy {
     DerivedFromLastVisit,
 }
 
+impl MergePolicy {
+    /// The spelling in definitions.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WriteOnce => "write_once",
+            Self::ServerAssigned => "server_assigned",
+            Self::Lww => "lww",
+            Self::LwwFlag => "lww_flag",
+            Self::SetUnion => "set_union",
+            Self::AppendOnly => "append_only",
+            Self::TextCrdt => "text_crdt",
+            Self::Max => "max",
+            Self::Min => "min",
+            Self::DerivedFromLastVisit => "derived_from_last_visit",
+        }
+    }
+}
+
+/// The spellings of [`MergePolicy`].
+pub(crate) const MERGE_POLICIES: [&str; 10] = [
+    "write_once",
+    "server_assigned",
+    "lww",
+    "lww_flag",
+    "set_union",
+    "append_only",
+    "text_crdt",
+    "max",
+    "min",
+    "derived_from_last_visit",
+];
+
 /// An option of a choice field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {

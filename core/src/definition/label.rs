@@ -94,6 +94,25 @@ impl Fault {
         self
     }
 
+    /// The fault of a key that a definition does not have.
+    pub(crate) fn unknown_key(key: &str) -> Self {
+        Self::new(format!("{UNKNOWN_KEY_ZH}“{key}”"), format!("unknown key \"{key}\""))
+    }
+
+    /// The fault of a key that is not there.
+    pub(crate) fn missing(key: &str) -> Self {
+        Self::new(format!("缺少“{key}”"), format!("\"{key}\"{MISSING_EN}"))
+    }
+
+    pub(crate) fn is_unknown_key(&self) -> bool {
+        self.zh.starts_with(UNKNOWN_KEY_ZH)
+    }
+
+    /// The key, where the fault is that it is not there.
+    pub(crate) fn missing_key(&self) -> Option<&str> {
+        self.en.strip_suffix(MISSING_EN)?.strip_prefix('"')?.strip_suffix('"')
+    }
+
     /// Reads a fault back from the text of a serde error; `None` when serde wrote the text itself.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let mut parts = text.split(SEPARATOR);
@@ -105,6 +124,9 @@ impl Fault {
         })
     }
 }
+
+const UNKNOWN_KEY_ZH: &str = "未知的键";
+const MISSING_EN: &str = " is missing";
 
 /// Between the parts of a fault's text: a control character that no definition holds.
 const SEPARATOR: char = '\u{1f}';

@@ -181,14 +181,27 @@ impl Ledger {
         self.transitions.iter().filter(move |t| t.from.iter().any(|from| from == state))
     }
 
-    /// True for the name of an event that this ledger knows.
-    ///
-    /// A linear state without a verb of its own also answers to the beginning of its id: `approve`
-    /// names the step to `approved`.
+    /// True for the kind of an event that this ledger records.
     #[must_use]
-    pub fn knows_event(&self, event: &str) -> bool {
-        event == self.create_event
-            || self.transitions.iter().any(|t| t.id == event || (self.linear && t.id.starts_with(event)))
+    pub fn knows_event(&self, kind: &str) -> bool {
+        kind == self.create_event || self.transitions.iter().any(|transition| transition.id == kind)
+    }
+
+    /// The kind under which an event named by a rule is recorded; `None` when the ledger has no such event.
+    ///
+    /// A state without a verb of its own also answers to the beginning of its id: `approve` names the
+    /// step to `approved`, and `raise` the beginning of an entry that starts as `raised`.
+    #[must_use]
+    pub fn event_kind(&self, event: &str) -> Option<&str> {
+        let create = Some(self.create_event.as_str());
+        let step =
+            |fits: &dyn Fn(&str) -> bool| self.transitions.iter().map(|t| t.id.as_str()).find(|id| fits(id));
+        if event == self.create_event {
+            return create;
+        }
+        step(&|id| id == event)
+            .or_else(|| step(&|id| self.linear && !event.is_empty() && id.starts_with(event)))
+            .or_else(|| create.filter(|_| !event.is_empty() && self.initial_state().id.starts_with(event)))
     }
 
     /// Sorted ids of the fields whose text merges character by character.

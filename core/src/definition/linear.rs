@@ -64,6 +64,7 @@ fn step(state: &State, from: Vec<String>, requires: Vec<String>) -> Transition {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Ledger, body, embedded};
     use super::*;
 
     fn state(id: &str, terminal: bool, optional: bool) -> State {
@@ -101,5 +102,85 @@ mod tests {
         let states = [state("a", false, false), state("y", true, false), state("n", true, false)];
         assert_eq!(shape(&states), ["y a>y", "step_back y>a", "n a>n"]);
         assert_eq!(expand(&states).last().unwrap().requires, ["reason"]);
+    }
+
+    fn shipped(id: &str) -> Vec<String> {
+        let definition = embedded().iter().find(|definition| definition.reference.id == id).unwrap();
+        let ledger: Ledger = body::typed(&serde_json::from_slice(&definition.json).unwrap()).unwrap();
+        let back = |t: &&Transition| t.id != STEP_BACK;
+        let steps = ledger.transitions.iter().filter(back);
+        steps.map(|t| format!("{} {}>{}", t.id, t.from.join(","), t.to.as_deref().unwrap_or(""))).collect()
+    }
+
+    #[test]
+    fn the_thin_ledgers_expand_to_these_steps() {
+        let expected: [(&str, &[&str]); 13] = [
+            (
+                "led.guanbiao_plan",
+                &["approve draft>approved", "run approved>running", "close running>closed"],
+            ),
+            (
+                "led.doc_change",
+                &[
+                    "review proposed>reviewed",
+                    "accept reviewed>accepted",
+                    "issue accepted>issued",
+                    "reject proposed,reviewed,accepted>rejected",
+                ],
+            ),
+            (
+                "led.project_issue",
+                &[
+                    "analyse logged>analysed",
+                    "start analysed>doing",
+                    "escalate doing>escalated",
+                    "close doing,escalated>closed",
+                ],
+            ),
+            ("led.training", &["hold planned>held", "evaluate held>evaluated", "archive evaluated>archived"]),
+            (
+                "led.star",
+                &[
+                    "submit draft>submitted",
+                    "review submitted>reviewed",
+                    "decide reviewed>decided",
+                    "publish decided>published",
+                ],
+            ),
+            (
+                "led.dispatch",
+                &[
+                    "approve requested>approved",
+                    "arrive approved>on_site",
+                    "return on_site>returned",
+                    "close returned>closed",
+                ],
+            ),
+            (
+                "led.discipline",
+                &[
+                    "approve proposed>approved",
+                    "execute approved>executed",
+                    "revoke proposed,approved>revoked",
+                ],
+            ),
+            ("led.care_visit", &["close active>closed"]),
+            ("led.newsee_issue", &["answer logged>answered", "fix answered>fixed", "close fixed>closed"]),
+            (
+                "led.new_service",
+                &[
+                    "survey idea>surveyed",
+                    "approve surveyed>approved",
+                    "run approved>running",
+                    "stop running>stopped",
+                ],
+            ),
+            ("led.notice", &["publish draft>published", "complete published>done"]),
+            ("led.meeting", &["hold planned>held", "close held>closed"]),
+            ("led.activity", &["hold planned>held"]),
+        ];
+        for (id, steps) in expected {
+            assert_eq!(shipped(id), steps, "{id}");
+        }
     }
 }

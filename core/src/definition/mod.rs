@@ -9,6 +9,7 @@ mod body;
 mod canonical;
 mod catalog;
 mod catalogues;
+mod check;
 mod checklist;
 mod embedded;
 mod expr;
@@ -30,6 +31,7 @@ pub use catalogues::{
     Category, CategoryNode, CategorySet, Clause, ClauseCatalogue, Level, ResponseOption, ResponseSet,
     ResponseSets, ReturnVisit, Standard,
 };
+pub use check::{GUARD_FACTS, parse_files, parse_files_onto};
 pub use checklist::{
     Checklist, ChecklistKind, ClauseRef, CriticalResult, FindingSpec, GroupMerge, Item, ItemKind, OnFail,
     PaperRef, RepeatGroup, Scoring, ScoringMethod, Section, Signoff, SignoffKind, Task,
@@ -148,7 +150,7 @@ impl Definition {
     /// Reads one definition from the wire, the store or a file of its own.
     ///
     /// Checks the text by itself: shape, expressions, guards. What it points to is checked by
-    /// [`Catalog::new`]'s callers through the whole-set check. Bytes that are not canonical are made so.
+    /// the whole-set check, [`parse_files`]. Bytes that are not canonical are made so.
     ///
     /// # Errors
     /// `Invalid` with place and reason, for everything from broken JSON to an unknown key.
@@ -217,4 +219,40 @@ impl fmt::Display for Problem {
 /// The reference of a typed definition that was not given its own yet.
 pub(crate) const fn unset_reference() -> DefinitionRef {
     DefinitionRef { id: String::new(), version: 0, hash: ContentHash([0; 32]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_the_same_however_its_keys_are_ordered_and_spaced() {
+        let shipped =
+            embedded().iter().find(|definition| definition.kind == DefinitionKind::Checklist).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&shipped.json).unwrap();
+        let mut entries: Vec<_> = value.as_object().unwrap().iter().collect();
+        entries.reverse();
+        let text: Vec<String> =
+            entries.iter().map(|(key, value)| format!("{key:?} :\n  {value:#}")).collect();
+        let again = Definition::parse(format!("{{ {} }}", text.join(" ,\n")).as_bytes()).unwrap();
+        assert_eq!(again, *shipped);
+        assert_eq!(Definition::parse(&shipped.json).unwrap(), *shipped);
+    }
+
+    #[test]
+    fn what_cannot_be_a_definition_is_refused_with_its_place() {
+        let shipped = String::from_utf8(embedded()[0].json.clone()).unwrap();
+        for (text, expected) in [
+            ("{".to_owned(), "line 1"),
+            ("[]".to_owned(), "JSON object"),
+            ("{}".to_owned(), "/schema"),
+            (shipped.replacen('{', "{\"colour\":1,", 1), "/colour: unknown key"),
+            (format!("{shipped}{}", " ".repeat(DEFINITION_BYTES_MAX)), "larger than the limit"),
+            (shipped.replacen("\"version\":1", "\"version\":1.00000000000000000001e0", 1), "version"),
+        ] {
+            let error = Definition::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
 }

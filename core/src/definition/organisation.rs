@@ -2,9 +2,10 @@
 //! checkpoints and schedules.
 
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
-use super::label::{Named, Provenance, Title, first_version};
+use super::label::{Fault, Named, Provenance, Title, first_version};
 
 /// Roles, departments and the rules for devices.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -137,12 +138,28 @@ fn organisation_id() -> String {
 
 /// A parameter of a project.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "Value")]
 pub enum Param {
     /// A number.
     Number(f64),
     /// Text, e.g. a time of day.
     Text(String),
+}
+
+impl TryFrom<Value> for Param {
+    type Error = Fault;
+
+    fn try_from(value: Value) -> Result<Self, Fault> {
+        match value {
+            Value::Number(number) => number.as_f64().map(Self::Number),
+            Value::String(text) => Some(Self::Text(text)),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+        .ok_or_else(|| {
+            Fault::new("项目参数应为数字或文本", "a project parameter is a number or a text")
+                .allowing(["1.5", "\"17:30\""])
+        })
+    }
 }
 
 /// A project: one estate.

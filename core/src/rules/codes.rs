@@ -60,3 +60,5 @@ pub const AMENDMENT_NEEDED: &str = "amendment_needed";
 pub const RESOLVE_TARGET: &str = "resolve_target";
 /// The sheet still lacks answers or evidence.
 pub const INCOMPLETE: &str = "incomplete";
+/// An auditor may not audit the own project.
+pub const OWN_WORK: &str = "own_work";

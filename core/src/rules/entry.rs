@@ -7,7 +7,7 @@ use super::keys;
 use super::lifecycle::{Ancestry, Contest, Fold, Step, fold};
 use super::missing::named;
 use super::sheet::{Missing, MissingKind};
-use super::value::{is_given, merged, plain};
+use super::value::{Shape, is_given, merged, plain, shape};
 use crate::definition::{Catalog, Field, FieldType, Ledger, MergePolicy, Title, Transition};
 use crate::document::model::{Edit, Event, Model, Stamped, Value};
 use crate::error::Sentence;
@@ -125,6 +125,17 @@ pub struct TransitionView {
     pub by: Vec<String>,
     /// What it asks for that no field holds yet: to be given with the event.
     pub missing: Vec<String>,
+    /// Whether its condition holds; `None` where that depends on the author or on what the event brings.
+    pub guard_holds: Option<bool>,
+}
+
+impl TransitionView {
+    /// True when someone with these roles may take the step as far as is known: the rest is `missing`.
+    #[must_use]
+    pub fn is_open_to(&self, roles: &[String]) -> bool {
+        let is_allowed = self.by.is_empty() || roles.iter().any(|role| self.by.contains(role));
+        is_allowed && self.guard_holds != Some(false)
+    }
 }
 
 /// Reads an entry against the ledger version that it pins.
@@ -155,7 +166,10 @@ pub fn view(catalog: &Catalog, ledger: &Ledger, model: &Model) -> EntryView {
         state_title: state.title.clone(),
         is_final: state.terminal,
         events: events(ledger, model, &lifecycle),
-        transitions: ledger.transitions_from(&state.id).map(|step| open_step(ledger, model, step)).collect(),
+        transitions: ledger
+            .transitions_from(&state.id)
+            .map(|step| open_step(catalog, ledger, model, step))
+            .collect(),
         marks: marks(ledger, model),
         contests: lifecycle.contests,
         needs_decision,
@@ -221,24 +235,24 @@ pub fn late_edit(
 }
 
 fn field_view(catalog: &Catalog, field: &Field, model: &Model) -> FieldView {
-    let (content, values, is_clash) = match field.kind {
-        FieldType::Entries => (lines_content(model, &field.id), Vec::new(), false),
-        FieldType::Set(_) | FieldType::Photos => {
+    let (content, values, is_clash) = match shape(field) {
+        Shape::Lines => (lines_content(model, &field.id), Vec::new(), false),
+        Shape::Elements => {
             let prefix = format!("set/{}/", field.id);
             let elements: Vec<String> = model.elements(&prefix).map(str::to_owned).collect();
             let content = if elements.is_empty() { FieldContent::Empty } else { FieldContent::Set(elements) };
             (content, Vec::new(), false)
         }
-        _ if field.merge() == MergePolicy::TextCrdt => {
+        Shape::SharedText => {
             let text = model.texts.get(&field.id).filter(|text| !text.is_empty());
             let content = text.map_or(FieldContent::Empty, |text| FieldContent::Text(text.clone()));
             (content, Vec::new(), false)
         }
-        _ if field.merge() == MergePolicy::DerivedFromLastVisit => {
+        Shape::Derived => {
             let values = facts::last_visit(catalog, field, model);
             (content_of(&values), values, false)
         }
-        _ => {
+        Shape::Single => {
             let merged = model.register(&keys::field(&field.id)).map(|register| merged(field, register));
             let is_clash = merged.as_ref().is_some_and(|merged| merged.is_clash) && !is_signature(field);
             let values = merged.map(|merged| merged.values).unwrap_or_default();
@@ -322,9 +336,11 @@ pub(crate) fn built_in(kind: &str) -> Title {
     Title { zh: zh.to_owned(), en: en.to_owned() }
 }
 
-fn open_step(ledger: &Ledger, model: &Model, step: &Transition) -> TransitionView {
+fn open_step(catalog: &Catalog, ledger: &Ledger, model: &Model, step: &Transition) -> TransitionView {
     let is_lacking = |name: &&String| !facts::is_held(ledger, model, name);
+    let guard = step.guard.as_ref();
     TransitionView {
+        guard_holds: guard.map_or(Some(true), |guard| facts::foreseen(catalog, ledger, model, guard)),
         id: step.id.clone(),
         title: step.title.clone(),
         to: step.to.clone(),
@@ -357,7 +373,7 @@ fn missing(ledger: &Ledger, fields: &[FieldView]) -> Vec<Missing> {
 }
 
 /// The events that nothing of the same description has seen: the latest, sorted by id.
-pub(crate) fn latest<'m>(model: &'m Model, is_meant: impl Fn(&Event) -> bool) -> Vec<&'m Event> {
+pub(crate) fn latest(model: &Model, is_meant: impl Fn(&Event) -> bool) -> Vec<&Event> {
     let past = Ancestry::of(&model.events);
     let meant: Vec<usize> = (0..model.events.len()).filter(|at| is_meant(&model.events[*at])).collect();
     let is_seen = |at: usize| meant.iter().any(|other| *other > at && past.saw(*other, at));

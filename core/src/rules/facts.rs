@@ -2,10 +2,10 @@
 
 use super::entry;
 use super::keys;
-use super::value::{is_given, merged, plain};
-use crate::definition::{Catalog, Fact, Field, FieldType, Ledger, MergePolicy, ReturnVisit};
+use super::value::{Shape, is_given, merged, plain, shape};
+use crate::definition::{Catalog, Fact, Field, FieldType, Guard, Ledger, MergePolicy, ReturnVisit};
 use crate::document::model::{Event, Model, Stamped, Value};
-use crate::id::hash_parts;
+use crate::id::{UserId, hash_parts};
 
 /// An entry and the event that is about to be recorded on it.
 pub(crate) struct Situation<'s> {
@@ -73,6 +73,33 @@ impl Situation<'_> {
     }
 }
 
+/// Facts that are computed from the entry as a whole.
+const COMPUTED: [&str; 4] =
+    ["action_owners", "all_actions_done", "return_visit_done_or_not_required", "state"];
+
+/// Whether a guard holds before anyone acts; `None` where it asks for the author, or for something that
+/// only the event will bring.
+pub(crate) fn foreseen(catalog: &Catalog, ledger: &Ledger, model: &Model, guard: &Guard) -> Option<bool> {
+    let is_known = |name: &&str| {
+        let is_own = ledger.field(name).is_some_and(|field| shape(field) != Shape::Derived);
+        COMPUTED.contains(name) || is_own
+    };
+    if !guard.names().iter().all(is_known) {
+        return None;
+    }
+    let nobody = Event {
+        id: String::new(),
+        kind: String::new(),
+        by: UserId::new(""),
+        at_ms: 0,
+        from: String::new(),
+        after: Vec::new(),
+        data: std::collections::BTreeMap::new(),
+    };
+    let situation = Situation { catalog, ledger, model, event: &nobody, roles: &[], is_written: &|_| false };
+    Some(guard.holds(&|name| situation.fact(name)))
+}
+
 /// A number from 0 to 99 that belongs to the document for ever.
 fn draw(model: &Model) -> u8 {
     let hash = hash_parts("xunyuan/sample/1", &[model.document.as_bytes()]);
@@ -93,20 +120,20 @@ fn of_value(value: &Value) -> Fact {
 
 /// What a field holds, as a fact.
 fn of_field(catalog: &Catalog, field: &Field, model: &Model) -> Fact {
-    match field.kind {
-        FieldType::Set(_) | FieldType::Photos => {
+    match shape(field) {
+        Shape::Elements => {
             Fact::Many(model.elements(&format!("set/{}/", field.id)).map(str::to_owned).collect())
         }
-        FieldType::Entries => Fact::Many(entry::lines(model, &field.id).into_iter().map(|l| l.id).collect()),
-        _ if field.merge() == MergePolicy::TextCrdt => match model.texts.get(&field.id) {
+        Shape::Lines => Fact::Many(entry::lines(model, &field.id).into_iter().map(|l| l.id).collect()),
+        Shape::SharedText => match model.texts.get(&field.id) {
             Some(text) => Fact::Text(text.trim().to_owned()),
             None if holds_text(model, &field.id) => Fact::Bool(true),
             None => Fact::Absent,
         },
-        _ if field.merge() == MergePolicy::DerivedFromLastVisit => {
+        Shape::Derived => {
             last_visit(catalog, field, model).first().map_or(Fact::Absent, |stamped| of_value(&stamped.value))
         }
-        _ => {
+        Shape::Single => {
             let register = model.register(&keys::field(&field.id));
             register.map_or(Fact::Absent, |register| of_value(&merged(field, register).shown.value))
         }
@@ -139,11 +166,11 @@ pub(crate) fn last_visit(catalog: &Catalog, field: &Field, model: &Model) -> Vec
 /// What only events carry (a reason, a note, the satisfaction of a visit) has to come with the event.
 pub(crate) fn is_held(ledger: &Ledger, model: &Model, name: &str) -> bool {
     let Some(field) = ledger.field(name) else { return false };
-    match field.kind {
-        FieldType::Set(_) | FieldType::Photos => model.elements(&format!("set/{name}/")).next().is_some(),
-        FieldType::Entries => !entry::lines(model, name).is_empty(),
-        _ if field.merge() == MergePolicy::TextCrdt => holds_text(model, name),
-        _ => model.value(&keys::field(name)).is_some_and(is_given),
+    match shape(field) {
+        Shape::Elements => model.elements(&format!("set/{name}/")).next().is_some(),
+        Shape::Lines => !entry::lines(model, name).is_empty(),
+        Shape::SharedText => holds_text(model, name),
+        Shape::Single | Shape::Derived => model.value(&keys::field(name)).is_some_and(is_given),
     }
 }
 

@@ -12,7 +12,7 @@ use super::sheet::{
     Score, SectionView, Signed, SignoffView,
 };
 use super::upgrade;
-use super::value::is_given;
+use super::value::{is_given, is_same};
 use crate::definition::{
     Catalog, Checklist, Expr, Facts, Field, FieldType, Item, ItemKind, ResponseOption, SignoffKind,
 };
@@ -154,7 +154,7 @@ impl<'s> Sheet<'s> {
             .iter()
             .filter_map(|answer| self.options(item).iter().find(|o| answer.value.as_text() == Some(&o.id)))
             .collect();
-        let is_clash = answers.iter().any(|answer| answer.value != answers[0].value);
+        let is_clash = answers.iter().any(|answer| !is_same(&answer.value, &answers[0].value));
         let fails = |answer: &Stamped| match item.kind {
             ItemKind::Choice => chosen.iter().any(|o| o.fail && answer.value.as_text() == Some(&o.id)),
             ItemKind::Number => {
@@ -210,7 +210,7 @@ impl<'s> Sheet<'s> {
             id: field.id.clone(),
             title: field.title.clone(),
             required: field.required,
-            is_clash: is_single && values.iter().any(|stamped| stamped.value != values[0].value),
+            is_clash: is_single && values.iter().any(|stamped| !is_same(&stamped.value, &values[0].value)),
             values,
         }
     }

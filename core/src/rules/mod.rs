@@ -29,6 +29,8 @@ mod score;
 pub mod sheet;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod upgrade;
 pub mod value;
 

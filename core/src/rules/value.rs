@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::definition::{Field, MergePolicy};
+use crate::definition::{Field, FieldType, MergePolicy};
 use crate::document::model::{Register, Stamped, Value};
 
 /// The current value of a register under a field's merge policy.
@@ -14,6 +14,43 @@ pub struct Merged {
     pub values: Vec<Stamped>,
     /// True when people must decide: the policy does not settle the difference.
     pub is_clash: bool,
+}
+
+/// How a field's content is kept in a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One register.
+    Single,
+    /// A shared text.
+    SharedText,
+    /// A register for each element.
+    Elements,
+    /// Registers for the subfields of each line.
+    Lines,
+    /// Nowhere: it follows from events.
+    Derived,
+}
+
+/// How the content of `field` is kept.
+pub(crate) fn shape(field: &Field) -> Shape {
+    if field.kind == FieldType::Entries {
+        return Shape::Lines;
+    }
+    if matches!(field.kind, FieldType::Set(_) | FieldType::Photos) {
+        return Shape::Elements;
+    }
+    match field.merge() {
+        MergePolicy::TextCrdt => Shape::SharedText,
+        MergePolicy::DerivedFromLastVisit => Shape::Derived,
+        MergePolicy::WriteOnce
+        | MergePolicy::ServerAssigned
+        | MergePolicy::Lww
+        | MergePolicy::LwwFlag
+        | MergePolicy::SetUnion
+        | MergePolicy::AppendOnly
+        | MergePolicy::Max
+        | MergePolicy::Min => Shape::Single,
+    }
 }
 
 /// Applies the merge policy of `field` to a register.
@@ -82,5 +119,14 @@ pub(crate) fn is_given(value: &Value) -> bool {
         Value::Null => false,
         Value::Text(text) => !text.trim().is_empty(),
         Value::Bool(_) | Value::Int(_) | Value::Number(_) => true,
+    }
+}
+
+/// True for values that say the same: numbers by size, everything else as written.
+#[must_use]
+pub(crate) fn is_same(a: &Value, b: &Value) -> bool {
+    match (a.as_number(), b.as_number()) {
+        (Some(a), Some(b)) => a.total_cmp(&b) == Ordering::Equal,
+        _ => a == b,
     }
 }

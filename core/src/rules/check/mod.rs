@@ -57,6 +57,7 @@ pub fn check(
     }
     let roles = author::authorise(catalog, scope, author)?;
     stamps(author, edits)?;
+    lengths(edits)?;
     let mut after = before.clone();
     edits.iter().for_each(|edit| after.apply(edit));
     let change = Change { catalog, scope, author, roles, before, after: &after, edits };
@@ -159,12 +160,16 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// A `resolve` names a register, which this change then writes, or a contested event.
+    /// A `resolve` names a register that clashes, to which this change writes one of the values, or an
+    /// earlier event.
     fn resolve(&self, model: &Model, event: &Event) -> Result<(), Refusal> {
         let key = event.data.get(keys::DATA_KEY).and_then(Value::as_text).unwrap_or_default();
         let is_decided = match key.strip_prefix("event/") {
             Some(id) => model.events.iter().any(|earlier| earlier.id == id),
-            None => self.before.register(key).is_some() && self.puts().any(|(put, _)| put == key),
+            None => self.before.register(key).filter(|register| register.clashes()).is_some_and(|register| {
+                let chosen = |stamped: &Stamped| register.all().any(|one| one.value == stamped.value);
+                self.puts().any(|(put, stamped)| put == key && chosen(stamped))
+            }),
         };
         if is_decided {
             return Ok(());
@@ -203,6 +208,24 @@ fn stamps(author: &Author<'_>, edits: &[Edit]) -> Result<(), Refusal> {
         codes::FOREIGN_AUTHOR,
         "变更中有以他人名义填写的内容;请由本人填写",
         "the change writes in another person's name; that person must write it",
+    ))
+}
+
+/// No value is longer than the longest text.
+fn lengths(edits: &[Edit]) -> Result<(), Refusal> {
+    let is_long = |edit: &Edit| match edit {
+        Edit::Put { stamped, .. } => {
+            stamped.value.as_text().is_some_and(|text| text.chars().count() > NOTE_CHARS_MAX)
+        }
+        Edit::Text { .. } | Edit::Event(_) => false,
+    };
+    if !edits.iter().any(is_long) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        codes::TEXT_TOO_LONG,
+        format!("文字太长,最多 {NOTE_CHARS_MAX} 字"),
+        format!("the text is too long; it may have {NOTE_CHARS_MAX} characters"),
     ))
 }
 

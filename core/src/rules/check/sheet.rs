@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Change, reason_given, role_refused, server_only, unknown_event, unknown_key, value};
-use crate::definition::{Checklist, Field, FieldType, Item, RoleScope, Signoff, SignoffKind};
+use crate::definition::{Checklist, ChecklistKind, Field, FieldType, Item, RoleScope, Signoff, SignoffKind};
 use crate::document::model::{Edit, Event, Model, Value};
 use crate::error::Refusal;
 use crate::limits::NOTE_CHARS_MAX;
@@ -20,6 +20,7 @@ pub(super) fn check(change: &Change<'_>, pinned: &Arc<Checklist>) -> Result<(), 
     change.creation(keys::CREATE, &keys::header(keys::PROJECT))?;
     let in_force = upgrade::in_force(change.catalog, pinned, change.before);
     let sheet = SheetChange { change, checklist: &in_force };
+    sheet.independent()?;
     change.each_event(
         |model| inspection::state(model).id().to_owned(),
         |model, event| sheet.event(model, event),
@@ -34,12 +35,34 @@ pub(super) fn check(change: &Change<'_>, pinned: &Arc<Checklist>) -> Result<(), 
     sheet.amended()
 }
 
+/// The constraint of roles that must not judge their own work.
+const NOT_OWN_WORK: &str = "not_own_work";
+
 struct SheetChange<'c> {
     change: &'c Change<'c>,
     checklist: &'c Checklist,
 }
 
 impl SheetChange<'_> {
+    /// Nobody audits the own project: a role under that constraint does not open the audit's sheet there.
+    fn independent(&self) -> Result<(), Refusal> {
+        let catalog = self.change.catalog;
+        let is_bound = |id: &String| {
+            catalog.role(id).is_some_and(|role| role.constraints.iter().any(|c| c == NOT_OWN_WORK))
+        };
+        let own = catalog.user(self.change.author.user).and_then(|user| user.project.as_deref());
+        let is_own = self.checklist.kind == ChecklistKind::Audit && own == Some(self.change.scope.unit());
+        let auditing = self.change.roles.iter().filter(|role| self.checklist.who.contains(role));
+        if !is_own || auditing.clone().count() == 0 || !auditing.clone().all(is_bound) {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            codes::OWN_WORK,
+            "内审员不得审核自己所在的项目;请由其他内审员审核",
+            "an auditor may not audit the own project; another auditor must",
+        ))
+    }
+
     fn event(&self, model: &Model, event: &Event) -> Result<(), Refusal> {
         let state = inspection::state(model);
         let (is_allowed_now, is_role) = match event.kind.as_str() {
