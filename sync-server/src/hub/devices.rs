@@ -27,8 +27,9 @@ pub struct Device {
 pub enum AuthFailure {
     /// No device has this token.
     Unknown,
-    /// The device was revoked.
-    Revoked,
+    /// The device was revoked. An exchange with it still refuses its work for the record and orders it to
+    /// erase what it holds.
+    Revoked(Box<Device>),
     /// The branch could not look it up.
     Internal(Error),
 }
@@ -90,9 +91,13 @@ impl Hub {
         let row = self.inner.shared.read(|conn| store::device::of_token(conn, &hash));
         match row.map_err(AuthFailure::Internal)? {
             None => Err(AuthFailure::Unknown),
-            Some(row) if row.revoked_at_ms.is_some() => Err(AuthFailure::Revoked),
             Some(row) => {
-                Ok(Device { id: row.device, user: row.user, code: row.code, public_key: row.public_key })
+                let device =
+                    Device { id: row.device, user: row.user, code: row.code, public_key: row.public_key };
+                if row.revoked_at_ms.is_some() {
+                    return Err(AuthFailure::Revoked(Box::new(device)));
+                }
+                Ok(device)
             }
         }
     }

@@ -29,6 +29,7 @@ use tokio::sync::broadcast;
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::{ScopeId, UserId};
+use xunyuan_core::projection;
 use xunyuan_core::wire::key::Key;
 
 pub use backup::BackupProgress;
@@ -55,13 +56,16 @@ pub struct HubOptions {
     pub queue_max: usize,
     /// Most writes in one transaction.
     pub group_max: usize,
+    /// True for a command that works beside the process that serves: it takes no lock on the directory.
+    /// SQLite keeps the two apart, and the serving process notices what the command published.
+    pub beside: bool,
 }
 
 impl HubOptions {
     /// The usual sizes, with fresh random bytes.
     #[must_use]
     pub const fn new(entropy: [u8; 32]) -> Self {
-        Self { entropy, documents_max: 256, queue_max: 256, group_max: 64 }
+        Self { entropy, documents_max: 256, queue_max: 256, group_max: 64, beside: false }
     }
 }
 
@@ -81,7 +85,30 @@ struct Inner {
 struct Open {
     jobs: SyncSender<Job>,
     thread: JoinHandle<()>,
-    _lock: lock::Lock,
+    _lock: Option<lock::Lock>,
+}
+
+/// Where a scope's log ends and what it holds: what a device must show too once it has caught up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Which scope.
+    pub scope: ScopeId,
+    /// Last row.
+    pub seq: u64,
+    /// Chain at that row.
+    pub chain: [u8; 32],
+    /// Number of changes and definitions.
+    pub count: u64,
+    /// Their sum.
+    pub sum: [u8; 32],
+}
+
+impl Standing {
+    /// The standing of a scope in which nothing has happened.
+    #[must_use]
+    pub fn empty(scope: &ScopeId) -> Self {
+        Self { scope: scope.clone(), seq: 0, chain: [0; 32], count: 0, sum: [0; 32] }
+    }
 }
 
 /// What the hub counts of itself.
@@ -116,7 +143,7 @@ impl Hub {
             Error::new(ErrorKind::Storage, "无法创建数据目录", "the data directory cannot be made")
                 .caused_by(cause)
         })?;
-        let lock = lock::Lock::take(dir)?;
+        let lock = if options.beside { None } else { Some(lock::Lock::take(dir)?) };
         let path = dir.join(FILE);
         let conn = store::open(&path)?;
         let server = store::server::prepare(&conn, &options.entropy)?;
@@ -182,6 +209,32 @@ impl Hub {
     pub fn healthy(&self) -> Result<(), Error> {
         self.inner.shared.read(|conn| store::scope::all(conn).map(|_| ()))?;
         Ok(self.write(|_| Ok(()))?)
+    }
+
+    /// Where every scope's log ends and what it holds, sorted by scope.
+    ///
+    /// # Errors
+    /// `Storage` or `Corrupt` when reading fails.
+    pub fn standings(&self) -> Result<Vec<Standing>, Error> {
+        let scopes = self.inner.shared.read(store::scope::all)?;
+        Ok(scopes
+            .into_iter()
+            .map(|(scope, head)| Standing {
+                scope,
+                seq: head.seq,
+                chain: head.chain.0,
+                count: head.digest.count,
+                sum: head.digest.sum,
+            })
+            .collect())
+    }
+
+    /// Hash of all rows of a scope in a fixed order: equal to that of any device that holds the same.
+    ///
+    /// # Errors
+    /// `Storage` or `Corrupt` when reading fails.
+    pub fn fingerprint(&self, scope: &ScopeId) -> Result<[u8; 32], Error> {
+        self.inner.shared.read(|conn| projection::fingerprint(conn, scope))
     }
 
     /// What the hub counts of itself.
