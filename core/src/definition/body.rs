@@ -192,6 +192,42 @@ fn pointer(path: &Path) -> String {
     pointer
 }
 
+/// What JSON's types are called; serde's own names are Rust's.
+const TYPES: [(&str, &str, &str); 13] = [
+    ("string", "文本", "a text"),
+    ("a string", "文本", "a text"),
+    ("integer", "整数", "a whole number"),
+    ("u8", "非负整数", "a whole number from 0"),
+    ("u32", "非负整数", "a whole number from 0"),
+    ("i32", "整数", "a whole number"),
+    ("floating point", "小数", "a number"),
+    ("f64", "数字", "a number"),
+    ("boolean", "真假值", "true or false"),
+    ("a boolean", "真假值", "true or false"),
+    ("null", "空值", "null"),
+    ("sequence", "列表", "a list"),
+    ("a sequence", "列表", "a list"),
+];
+
+fn wrong_type(found: &str, wanted: &str) -> Fault {
+    let named = |name: &str| {
+        let word = name.split(['`', '"']).next().unwrap_or_default().trim();
+        if word.starts_with("struct") || word == "map" || word == "a map" {
+            return ("对象".to_owned(), "an object".to_owned());
+        }
+        let known = TYPES.iter().find(|(serde, ..)| *serde == word);
+        known.map_or_else(
+            || (name.to_owned(), name.to_owned()),
+            |(_, zh, en)| ((*zh).to_owned(), (*en).to_owned()),
+        )
+    };
+    let ((found_zh, found_en), (wanted_zh, wanted_en)) = (named(found), named(wanted));
+    Fault::new(
+        format!("类型不对:应为{wanted_zh},实际为{found_zh}"),
+        format!("wrong type: {wanted_en} was expected, {found_en} is there"),
+    )
+}
+
 /// What serde says, in both languages and with the allowed values apart.
 fn fault(text: &str) -> Fault {
     if let Some(own) = Fault::from_text(text) {
@@ -209,8 +245,10 @@ fn fault(text: &str) -> Fault {
     if text.starts_with("missing field") {
         return Fault::missing(first);
     }
-    if let Some(rest) = text.strip_prefix("invalid type: ") {
-        return Fault::new(format!("类型不对:{rest}"), format!("wrong type: {rest}"));
+    if let Some((found, wanted)) =
+        text.strip_prefix("invalid type: ").and_then(|t| t.split_once(", expected "))
+    {
+        return wrong_type(found, wanted);
     }
     if let Some(rest) = text.strip_prefix("invalid value: ") {
         return Fault::new(format!("取值不对:{rest}"), format!("wrong value: {rest}"));

@@ -88,16 +88,6 @@ impl Expr {
             Self::Not(inner) => !inner.holds(facts),
         }
     }
-
-    /// Visits this expression and every expression inside it.
-    pub fn each(&self, visit: &mut dyn FnMut(&Self)) {
-        visit(self);
-        match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.each(visit)),
-            Self::Not(inner) => inner.each(visit),
-            Self::AnswerIs { .. } | Self::AttrTrue(_) | Self::Lt(..) | Self::Gt(..) | Self::Between(..) => {}
-        }
-    }
 }
 
 fn compare(facts: &Facts<'_>, subject: &Subject, limit: &Limit, holds: fn(f64, f64) -> bool) -> bool {

@@ -142,7 +142,7 @@ fn expression(
     known: &Known,
     faults: &mut Faults,
 ) {
-    expr.each(&mut |part| match part {
+    match expr {
         Expr::AnswerIs { item: of, option } => {
             other_item(&format!("{pointer}/item"), of, item, checklist, faults);
             let set = checklist.item(of).and_then(|of| of.response_set.as_ref());
@@ -164,8 +164,13 @@ fn expression(
                 faults.ordered(pointer, Some(*low), Some(*high));
             }
         }
-        Expr::And(_) | Expr::Or(_) | Expr::Not(_) => {}
-    });
+        Expr::And(parts) | Expr::Or(parts) => {
+            for (at, part) in parts.iter().enumerate() {
+                expression(&format!("{pointer}/args/{at}"), part, item, checklist, known, faults);
+            }
+        }
+        Expr::Not(inner) => expression(&format!("{pointer}/arg"), inner, item, checklist, known, faults),
+    }
 }
 
 fn subject_of(pointer: &str, subject: &Subject, item: &Item, checklist: &Checklist, faults: &mut Faults) {

@@ -68,7 +68,12 @@ fn mistakes_of_shape_are_reported_with_their_pointer() {
     for (file, pointer, value, about) in [
         (patrol, "/colour", json!("red"), "unknown key \"colour\""),
         (patrol, &*format!("{item}/colour"), json!(1), "unknown key \"colour\""),
-        (patrol, &format!("{item}/weight"), json!("two"), "wrong type"),
+        (
+            patrol,
+            &format!("{item}/weight"),
+            json!("two"),
+            "wrong type: a number was expected, a text is there",
+        ),
         (patrol, &format!("{item}/type"), json!("slider"), "unknown value \"slider\""),
         (patrol, &format!("{item}/title/fr"), json!("x"), "unknown key \"fr\""),
         (patrol, "/header_fields/0/type", json!("ref:planet"), "unknown field type"),
@@ -86,6 +91,10 @@ fn mistakes_of_shape_are_reported_with_their_pointer() {
     ] {
         mistake(file, pointer, &value, pointer, about);
     }
+    let nested =
+        json!({"op": "and", "args": [{"op": "not", "arg": {"op": "attr_true", "attr": "project.none"}}]});
+    let place = format!("{item}/visible_if/args/0/arg/attr");
+    mistake(patrol, &format!("{item}/visible_if"), &nested, &place, "no project attribute \"none\"");
     let op = json!({"op": "xor", "args": []});
     mistake(
         patrol,
