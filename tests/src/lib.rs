@@ -4,7 +4,10 @@
 //! Ordered maps and seeded randomness only, so that a seed plays the same run on every machine.
 
 pub mod deeds;
+pub mod laws;
 pub mod network;
 pub mod oracle;
+pub mod people;
 pub mod process;
 pub mod seed;
+pub mod world;

@@ -4,4 +4,6 @@
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod wire;

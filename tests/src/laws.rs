@@ -1,0 +1,199 @@
+//! The laws of the design, as checks over a whole world; each panics and names the law.
+//!
+//! Law 6 (a restored server) is checked where restores are played.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Connection;
+use xunyuan_core::document::RawChange;
+use xunyuan_core::id::{ChangeHash, DocumentId, ScopeId};
+use xunyuan_core::projection::{self, Filter, SCHEMA};
+use xunyuan_core::replica::{ExportedRecord, Status};
+use xunyuan_core::wire::run;
+
+use crate::oracle::{Said, merged};
+use crate::seed::Seed;
+use crate::world::World;
+
+/// A change of a document.
+type Change = (DocumentId, ChangeHash);
+
+/// What was ever saved on each device of a world, to find out that nothing of it goes.
+#[derive(Debug, Default)]
+pub struct Saved(BTreeMap<usize, BTreeSet<Change>>);
+
+impl Saved {
+    /// Law 1: what a device has saved stays with it, pending until the branch answers for it; refused
+    /// work counts as kept.
+    ///
+    /// # Panics
+    /// When something that was saved is gone, or a status counts other than what waits.
+    pub fn check(&mut self, world: &mut World) {
+        for device in 0..world.devices.len() {
+            let replica = world.replica(device);
+            let records = replica.export().expect("the replica exports");
+            let refused = replica.refused().expect("the replica lists what was refused");
+            let mut here: BTreeSet<Change> = records.iter().flat_map(hashes).collect();
+            here.extend(refused.iter().map(|change| (change.document, hash(&change.bytes))));
+            let known = self.0.entry(device).or_default();
+            let lost: Vec<&Change> = known.difference(&here).collect();
+            assert!(lost.is_empty(), "law 1: device {device} has lost {lost:?}");
+            *known = here;
+        }
+    }
+}
+
+/// Laws 2, 3, 4, 7 and 8, which hold after every step.
+///
+/// # Panics
+/// With the number of the law that does not hold.
+pub fn check_always(world: &mut World) {
+    for device in 0..world.devices.len() {
+        cursors_cover_their_records(world, device);
+        rows_are_a_function_of_documents(world, device);
+        nothing_foreign_is_here(world, device);
+    }
+    log_verifies(world);
+    refusals_are_visible(world);
+}
+
+/// Law 2: the records of a scope on a device are exactly those up to its cursor.
+fn cursors_cover_their_records(world: &mut World, device: usize) {
+    let status = status(world, device);
+    let records = world.replica(device).export().expect("the replica exports");
+    let mut seqs: BTreeMap<&ScopeId, BTreeSet<u64>> = BTreeMap::new();
+    for record in &records {
+        seqs.entry(&record.scope).or_default().extend(record.runs.iter().map(|run| run.seq));
+    }
+    for row in status.scopes.iter().filter(|row| row.scope.stream() != "definitions") {
+        let held = seqs.remove(&row.scope).unwrap_or_default();
+        let covered: BTreeSet<u64> = (1..=row.cursor).collect();
+        assert_eq!(held, covered, "law 2: device {device}, scope {}", row.scope);
+    }
+}
+
+/// Law 3: rows written anew from the documents are the rows that are there.
+fn rows_are_a_function_of_documents(world: &mut World, device: usize) {
+    let replica = world.replica(device);
+    let catalog = replica.catalog().clone();
+    let fresh = Connection::open_in_memory().expect("a database in memory opens");
+    fresh.execute_batch(SCHEMA).expect("the projection's tables can be made");
+    let records = replica.export().expect("the replica exports");
+    let scopes: BTreeSet<ScopeId> = records.iter().map(|record| record.scope.clone()).collect();
+    for record in &records {
+        let model = replica.model(record.document).expect("the document can be read");
+        if !model.events.is_empty() {
+            projection::write(&fresh, &catalog, &record.scope, &model).expect("rows can be written");
+        }
+    }
+    for scope in scopes {
+        let rebuilt = projection::fingerprint(&fresh, &scope).expect("rows can be read");
+        let here = replica.fingerprint(&scope).expect("rows can be read");
+        if rebuilt != here {
+            let filter = Filter { scope: Some(scope.clone()), limit: Some(10_000), ..Filter::default() };
+            assert_eq!(
+                projection::list(&fresh, &filter).expect("rows can be read"),
+                replica.list(&filter).expect("rows can be read"),
+                "law 3: rows of device {device}, scope {scope}"
+            );
+            panic!("law 3: history, clashes or text of device {device}, scope {scope}");
+        }
+    }
+}
+
+/// Law 4: the log of every scope verifies from zero, rows and signatures included.
+fn log_verifies(world: &World) {
+    let report = world.hub.verify(|_| ()).expect("the branch reads its log");
+    assert_eq!(report.first_bad, None, "law 4");
+}
+
+/// Law 7: what was refused is visible to its author and to the branch.
+fn refusals_are_visible(world: &mut World) {
+    let kept = world.hub.refusals(10_000).expect("the branch lists what it refused");
+    for device in 0..world.devices.len() {
+        let id = world.replica(device).identity().device;
+        for change in world.replica(device).refused().expect("the replica lists what was refused") {
+            let is_kept = kept.iter().any(|run| run.device == id && run.document == change.document);
+            assert!(is_kept, "law 7: the branch does not see what device {device} was refused");
+        }
+    }
+}
+
+/// Law 8: a device holds records of granted scopes only.
+fn nothing_foreign_is_here(world: &mut World, device: usize) {
+    let grants = world.hub.catalog().grants(&world.devices[device].user);
+    for record in world.replica(device).export().expect("the replica exports") {
+        assert!(grants.contains(&record.scope), "law 8: device {device} holds {}", record.scope);
+    }
+}
+
+/// Law 5, once the world has settled: equal cursors and empty outboxes mean equal documents, digests and
+/// rows; and every document says what plain Automerge makes of the accepted changes.
+///
+/// # Panics
+/// When two devices differ, work still waits, or Automerge disagrees.
+pub fn check_settled(world: &mut World) {
+    check_always(world);
+    let mut proofs: BTreeMap<ScopeId, (usize, Proof)> = BTreeMap::new();
+    for device in 0..world.devices.len() {
+        let status = status(world, device);
+        assert_eq!(status.pending_changes, 0, "law 9: work of device {device} still waits");
+        assert_eq!(status.unprojected, 0, "law 9: rows of device {device} still wait");
+        for row in status.scopes.iter().filter(|row| row.granted) {
+            let rows = world.replica(device).fingerprint(&row.scope).expect("rows can be read");
+            let proof = Proof { cursor: row.cursor, chain: row.chain, count: row.count, sum: row.sum, rows };
+            let (first, known) = proofs.entry(row.scope.clone()).or_insert_with(|| (device, proof.clone()));
+            assert_eq!(*known, proof, "law 5: devices {first} and {device}, scope {}", row.scope);
+        }
+        automerge_agrees(world, device);
+    }
+}
+
+/// Everything that must be equal on devices which hold the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Proof {
+    cursor: u64,
+    chain: [u8; 32],
+    count: u64,
+    sum: [u8; 32],
+    rows: [u8; 32],
+}
+
+fn automerge_agrees(world: &mut World, device: usize) {
+    let mut seed = Seed::of(world.seed.number());
+    let replica = world.replica(device);
+    for record in replica.export().expect("the replica exports") {
+        let text_keys = replica.catalog().text_keys(&record.definition).expect("the definition is held");
+        let model = replica.model(record.document).expect("the document can be read");
+        let said = merged(&mut seed, record.document, &record.definition, &text_keys, &chunks(&record));
+        assert_eq!(said, Said::of(&model), "device {device} reads {} otherwise", record.document);
+    }
+}
+
+/// How a device stands.
+///
+/// # Panics
+/// When the replica cannot read its store.
+pub fn status(world: &mut World, device: usize) -> Status {
+    world.replica(device).status().expect("the replica knows how it stands")
+}
+
+/// The raw change chunks of a record, pending ones last.
+///
+/// # Panics
+/// When a stored run does not unpack.
+#[must_use]
+pub fn chunks(record: &ExportedRecord) -> Vec<Vec<u8>> {
+    let unpack = |run: &xunyuan_core::replica::ExportedRun| {
+        run::unpack(&run.changes, run.actor).expect("a stored run unpacks")
+    };
+    record.runs.iter().flat_map(unpack).chain(record.pending.iter().cloned()).collect()
+}
+
+fn hashes(record: &ExportedRecord) -> Vec<Change> {
+    chunks(record).iter().map(|chunk| (record.document, hash(chunk))).collect()
+}
+
+fn hash(chunk: &[u8]) -> ChangeHash {
+    RawChange::parse(chunk.to_vec()).expect("a stored change parses").hash
+}

@@ -1,0 +1,258 @@
+//! What people do at work, as one call each: the steps that scenarios are told in.
+
+use std::collections::BTreeMap;
+
+use xunyuan_core::document::model::Value;
+use xunyuan_core::error::{Error, ErrorKind};
+use xunyuan_core::id::DocumentId;
+use xunyuan_core::projection::{Filter, RowKind};
+use xunyuan_core::replica::{Answer, PhotoRef, Replica};
+use xunyuan_core::rules::entry::EntryView;
+use xunyuan_core::rules::sheet::{InspectionView, MissingKind};
+use xunyuan_core::time::Moment;
+
+use crate::seed::Seed;
+use crate::world::World;
+
+/// The slot of the morning patrol on the day that worlds begin.
+pub const MORNING_SLOT: &str = "sch.patrol_daily@2026-11-23T09:00";
+/// The project that most people of the sample organisation work in.
+pub const PROJECT: &str = "pj.lanyuan";
+/// The ledger of the front desk.
+pub const FRONT_DESK: &str = "led.front_desk";
+
+/// A text value.
+#[must_use]
+pub fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+/// Named text values.
+#[must_use]
+pub fn fields(values: &[(&str, &str)]) -> BTreeMap<String, Value> {
+    values.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect()
+}
+
+/// A photo that is told from others by a number.
+#[must_use]
+pub fn photo(number: u8) -> PhotoRef {
+    PhotoRef {
+        sha256: format!("{number:02x}").repeat(32),
+        bytes: 100_000,
+        media_type: "image/jpeg".to_owned(),
+    }
+}
+
+/// An option chosen, with nothing else.
+#[must_use]
+pub fn chosen(option: &str) -> Answer {
+    Answer { value: Some(text(option)), note: None, photos: Vec::new() }
+}
+
+/// A failing answer with the note and the photo that it asks for.
+#[must_use]
+pub fn failing(note: &str, number: u8) -> Answer {
+    Answer { value: Some(text("fail")), note: Some(note.to_owned()), photos: vec![photo(number)] }
+}
+
+impl World {
+    /// Opens, or joins, the morning patrol.
+    pub fn start_patrol(&mut self, device: usize) -> DocumentId {
+        self.act(device, |replica, moment| replica.start_slot(MORNING_SLOT, Some(PROJECT), moment))
+    }
+
+    /// Answers an item with an option.
+    pub fn choose(&mut self, device: usize, sheet: DocumentId, item: &str, option: &str) {
+        self.act(device, |replica, moment| replica.answer(sheet, item, chosen(option), moment));
+    }
+
+    /// Fails an item with note and photo, and says which findings that raised.
+    pub fn fail(
+        &mut self,
+        device: usize,
+        sheet: DocumentId,
+        item: &str,
+        note: &str,
+        number: u8,
+    ) -> Vec<DocumentId> {
+        self.act(device, |replica, moment| replica.answer(sheet, item, failing(note, number), moment)).raised
+    }
+
+    /// A sheet as a device sees it.
+    pub fn sheet(&mut self, device: usize, sheet: DocumentId) -> InspectionView {
+        self.replica(device).inspection(sheet).expect("the sheet is on the device")
+    }
+
+    /// An entry as a device sees it.
+    pub fn entry(&mut self, device: usize, entry: DocumentId) -> EntryView {
+        self.replica(device).entry(entry).expect("the entry is on the device")
+    }
+
+    /// Somebody at the front desk takes a call.
+    pub fn take_call(&mut self, device: usize, content: &str) -> DocumentId {
+        let user = self.devices[device].user.as_str().to_owned();
+        let call = fields(&[
+            ("channel", "phone"),
+            ("category", "fd.consult.fee"),
+            ("content", content),
+            ("first_contact", &user),
+            ("urgency", "normal"),
+            ("owner_dept", "dept.eng"),
+        ]);
+        self.act(device, |replica, moment| replica.create_entry(FRONT_DESK, PROJECT, call, moment))
+    }
+
+    /// Records an event of an entry's lifecycle.
+    pub fn record(
+        &mut self,
+        device: usize,
+        entry: DocumentId,
+        event: &str,
+        data: &[(&str, &str)],
+    ) -> EntryView {
+        self.act(device, |replica, moment| replica.record_event(entry, event, fields(data), moment))
+    }
+
+    /// Fills in whatever a sheet still lacks, so that it can be completed, and completes it.
+    ///
+    /// # Panics
+    /// When the sheet is not complete after a few rounds.
+    pub fn finish_sheet(&mut self, device: usize, sheet: DocumentId) -> InspectionView {
+        for _ in 0..6 {
+            let view = self.sheet(device, sheet);
+            if view.missing.is_empty() {
+                return self.act(device, |replica, moment| replica.complete(sheet, false, moment));
+            }
+            for lack in &view.missing {
+                self.act(device, |replica, moment| supply(replica, &view, lack.kind, &lack.id, moment));
+            }
+        }
+        panic!("the sheet lacks {:?}", self.sheet(device, sheet).missing);
+    }
+}
+
+/// Gives a sheet one thing that it lacks.
+fn supply(
+    replica: &mut Replica,
+    view: &InspectionView,
+    kind: MissingKind,
+    id: &str,
+    moment: &Moment,
+) -> Result<(), Error> {
+    let sheet = view.document;
+    match kind {
+        MissingKind::Answer => {
+            let item = view.sections.iter().flat_map(|section| &section.items).find(|item| item.id == id);
+            let set = item.and_then(|item| item.response_set.clone());
+            let option = set.and_then(|set| replica.catalog().response_set(&set).cloned()).and_then(|set| {
+                set.options.iter().find(|option| !option.fail).map(|option| option.id.clone())
+            });
+            let value = option.map_or(Value::Number(1.0), Value::Text);
+            replica.answer(sheet, id, Answer { value: Some(value), ..Answer::default() }, moment).map(drop)
+        }
+        MissingKind::Photo | MissingKind::Evidence => replica
+            .answer(sheet, id, Answer { photos: vec![photo(7)], ..Answer::default() }, moment)
+            .map(drop),
+        MissingKind::Note => replica
+            .answer(sheet, id, Answer { note: Some("补记".to_owned()), ..Answer::default() }, moment)
+            .map(drop),
+        MissingKind::Header => {
+            let user = replica.user().as_str().to_owned();
+            let value = match id {
+                "shift" => text("day"),
+                "started_at" => Value::Int(moment.unix_ms),
+                _ => text(&user),
+            };
+            replica.set_header(sheet, id, value, moment).map(drop)
+        }
+        MissingKind::Scan => replica.scan(sheet, id, Some("标签损坏"), moment).map(drop),
+        MissingKind::Signoff => replica.sign(sheet, id, moment).map(drop),
+        MissingKind::Group | MissingKind::Field => Ok(()),
+    }
+}
+
+/// Does something random with what a device holds; what a rule refuses is left undone.
+///
+/// # Panics
+/// When an action fails for another reason than a rule.
+pub fn do_something(world: &mut World, device: usize) {
+    let mut seed = Seed::of(u64::from_be_bytes(world.seed.bytes()[..8].try_into().expect("eight bytes")));
+    let outcome = world.attempt(device, |replica, moment| something(&mut seed, replica, moment));
+    if let Err(error) = outcome {
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    }
+}
+
+fn something(seed: &mut Seed, replica: &mut Replica, moment: &Moment) -> Result<(), Error> {
+    let rows = replica.list(&Filter { limit: Some(20), ..Filter::default() })?;
+    if rows.is_empty() || seed.chance(15) {
+        return begin(seed, replica, moment);
+    }
+    let row = seed.pick(&rows).clone();
+    match row.kind {
+        RowKind::Inspection => on_sheet(seed, replica, row.document, moment),
+        RowKind::Entry => on_entry(seed, replica, row.document, moment),
+    }
+}
+
+fn begin(seed: &mut Seed, replica: &mut Replica, moment: &Moment) -> Result<(), Error> {
+    let slots = replica.slots(moment)?;
+    if !slots.is_empty() && seed.chance(60) {
+        let slot = seed.pick(&slots).slot.clone();
+        return replica.start_slot(&slot.key, Some(&slot.project), moment).map(drop);
+    }
+    let user = replica.user().as_str().to_owned();
+    let contents = ["卫生间滴水", "电梯异响", "咨询物业费", "楼道灯不亮"];
+    let call = fields(&[
+        ("channel", "phone"),
+        ("category", "fd.consult.fee"),
+        ("content", contents[seed.below(4)]),
+        ("first_contact", &user),
+        ("urgency", "normal"),
+        ("owner_dept", "dept.eng"),
+    ]);
+    replica.create_entry(FRONT_DESK, PROJECT, call, moment).map(drop)
+}
+
+fn on_sheet(seed: &mut Seed, replica: &mut Replica, sheet: DocumentId, moment: &Moment) -> Result<(), Error> {
+    let view = replica.inspection(sheet)?;
+    if seed.chance(5) {
+        return replica.complete(sheet, seed.chance(50), moment).map(drop);
+    }
+    let items: Vec<_> = view.sections.iter().flat_map(|section| &section.items).take(8).collect();
+    let item = seed.pick(&items);
+    let number = u8::try_from(seed.below(4)).unwrap_or(0);
+    let answer = match seed.below(3) {
+        0 => failing("现场不合格", number),
+        1 => Answer { note: Some(format!("备注{number}")), ..Answer::default() },
+        _ => chosen("pass"),
+    };
+    replica.answer(sheet, &item.id, answer, moment).map(drop)
+}
+
+fn on_entry(seed: &mut Seed, replica: &mut Replica, entry: DocumentId, moment: &Moment) -> Result<(), Error> {
+    let view = replica.entry(entry)?;
+    if view.transitions.is_empty() || seed.chance(40) {
+        let edits = [
+            ("content", "补充:夜间更明显"),
+            ("handler", "u.eng01"),
+            ("handler", "u.sec01"),
+            ("urgency", "urgent"),
+            ("owner_dept", "dept.sec"),
+            ("statement", "补充事实"),
+            ("severity", "major"),
+        ];
+        let known: Vec<_> =
+            edits.iter().filter(|(id, _)| view.fields.iter().any(|field| field.id == *id)).collect();
+        if known.is_empty() {
+            return Ok(());
+        }
+        let (id, value) = **seed.pick(&known);
+        return replica.edit_entry(entry, fields(&[(id, value)]), moment).map(drop);
+    }
+    let step = seed.pick(&view.transitions).id.clone();
+    let mut data = fields(&[("note", "已到场"), ("reason", "现场情况有变"), ("channel", "phone")]);
+    data.insert("satisfaction".to_owned(), text(["s1", "s5"][seed.below(2)]));
+    data.insert("result".to_owned(), text("已处理"));
+    replica.record_event(entry, &step, data, moment).map(drop)
+}

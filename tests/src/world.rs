@@ -1,0 +1,330 @@
+//! The simulated world: one branch, any number of devices, one clock, one seed.
+//!
+//! The hub and the replicas are the real ones, in temporary files; only clock and network are not.
+//! Actions are done on a device with [`World::act`]; bytes travel by [`World::sync`] over a clear
+//! network or by [`World::storm`] over a bad one. Nothing here knows what is in a message.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use xunyuan_core::definition::{Definition, embedded, sample_organisation};
+use xunyuan_core::error::Error;
+use xunyuan_core::id::{ScopeId, UserId};
+use xunyuan_core::replica::{Enrollment, Failure, Progress, Replica};
+use xunyuan_core::time::Moment;
+use xunyuan_server::hub::{ExchangeFailure, Hub, HubOptions};
+
+use crate::network::{Network, Parcel, Silence, Weather};
+use crate::seed::Seed;
+
+/// When every world begins: 2026-11-23T09:00:00+08:00, a Monday.
+pub const MORNING_MS: i64 = 1_795_395_600_000;
+/// One hour, milliseconds.
+pub const HOUR_MS: i64 = 3_600_000;
+/// One day, milliseconds.
+pub const DAY_MS: i64 = 24 * HOUR_MS;
+/// Most exchanges that a device may need until it is quiet, once faults stop (law 9).
+pub const EXCHANGES_MAX: u32 = 200;
+
+/// One device with one person's replica.
+#[derive(Debug)]
+pub struct Device {
+    /// The person.
+    pub user: UserId,
+    /// The replica file.
+    pub path: PathBuf,
+    /// How far its clock runs ahead of the world's, milliseconds.
+    pub ahead_ms: i64,
+    replica: Option<Replica>,
+    waiting_for: Option<u64>,
+    /// Exchanges that reached the branch, for what a run costs.
+    pub exchanges: u32,
+    /// Bytes it sent and received.
+    pub bytes: (u64, u64),
+}
+
+/// A branch with devices.
+pub struct World {
+    /// Where everything random comes from.
+    pub seed: Seed,
+    /// The world's clock, milliseconds since 1970.
+    pub now_ms: i64,
+    /// The branch.
+    pub hub: Hub,
+    /// The devices, in the order of enrolment.
+    pub devices: Vec<Device>,
+    /// The network between them.
+    pub network: Network,
+    dir: TempDir,
+}
+
+impl World {
+    /// A branch with the embedded definitions and the sample organisation, and no devices yet.
+    ///
+    /// # Panics
+    /// When the branch cannot be opened.
+    #[must_use]
+    pub fn new(mut seed: Seed) -> Self {
+        let dir = TempDir::new().expect("a temporary folder can be made");
+        let hub =
+            Hub::open(&dir.path().join("branch"), &HubOptions::new(seed.bytes())).expect("the hub opens");
+        let mut definitions: Vec<Definition> = embedded().to_vec();
+        definitions.push(sample_organisation().clone());
+        hub.publish(&definitions, MORNING_MS - DAY_MS).expect("the embedded set is published");
+        Self { seed, now_ms: MORNING_MS, hub, devices: Vec::new(), network: Network::default(), dir }
+    }
+
+    /// A folder of this world for files of the test.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Invites a person, enrols a device for them and carries the first exchange until it is quiet.
+    ///
+    /// # Panics
+    /// When the branch or the device refuses.
+    pub fn enroll(&mut self, user: &str) -> usize {
+        let device = self.enroll_only(user);
+        self.sync(device);
+        device
+    }
+
+    /// Invites a person and enrols a device for them, without a first exchange.
+    ///
+    /// # Panics
+    /// When the branch or the device refuses.
+    pub fn enroll_only(&mut self, user: &str) -> usize {
+        let user = UserId::new(user);
+        let invitation = self
+            .hub
+            .invite(&user, HOUR_MS, self.now_ms, self.seed.bytes())
+            .expect("the branch invites its people");
+        let moment = self.moment_ahead(0);
+        let link = format!("xunyuan://enroll?server=http://127.0.0.1:7070&code={}", invitation.secret);
+        let enrollment = Enrollment::prepare(&link, "world/1", &moment).expect("the link is well formed");
+        let reply = self
+            .hub
+            .enroll(&enrollment.request, self.now_ms, self.seed.bytes())
+            .expect("the invitation is fresh");
+        let path = self.dir.path().join(format!("{}-{}.xunyuan", self.devices.len(), user.as_str()));
+        let replica = Replica::create(&path, &enrollment, &reply).expect("a new file becomes a replica");
+        self.devices.push(Device {
+            user,
+            path,
+            ahead_ms: 0,
+            replica: Some(replica),
+            waiting_for: None,
+            exchanges: 0,
+            bytes: (0, 0),
+        });
+        self.devices.len() - 1
+    }
+
+    /// Lets time go by.
+    pub fn pass(&mut self, ms: i64) {
+        self.now_ms += ms;
+    }
+
+    /// What a device takes for an action now: its own clock and fresh randomness.
+    pub fn moment(&mut self, device: usize) -> Moment {
+        self.moment_ahead(self.devices[device].ahead_ms)
+    }
+
+    fn moment_ahead(&mut self, ahead_ms: i64) -> Moment {
+        Moment { unix_ms: self.now_ms + ahead_ms, utc_offset_min: 480, entropy: self.seed.bytes() }
+    }
+
+    /// The replica of a device.
+    ///
+    /// # Panics
+    /// When it was set aside.
+    pub fn replica(&mut self, device: usize) -> &mut Replica {
+        self.devices[device].replica.as_mut().expect("the replica is open")
+    }
+
+    /// Does something on a device a second later, and says what came of it.
+    ///
+    /// # Errors
+    /// What the replica says.
+    pub fn attempt<T>(
+        &mut self,
+        device: usize,
+        action: impl FnOnce(&mut Replica, &Moment) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.pass(1_000);
+        let moment = self.moment(device);
+        action(self.replica(device), &moment)
+    }
+
+    /// Does something on a device that must be possible.
+    ///
+    /// # Panics
+    /// When the replica refuses.
+    pub fn act<T>(
+        &mut self,
+        device: usize,
+        action: impl FnOnce(&mut Replica, &Moment) -> Result<T, Error>,
+    ) -> T {
+        let user = self.devices[device].user.clone();
+        self.attempt(device, action).unwrap_or_else(|error| panic!("{user} could not: {error}"))
+    }
+
+    /// Closes the replica of a device, does something with its file, and opens it again.
+    ///
+    /// # Panics
+    /// When the file does not open again.
+    pub fn closed<T>(&mut self, device: usize, work: impl FnOnce(&Path) -> T) -> T {
+        let device = &mut self.devices[device];
+        device.replica = None;
+        device.waiting_for = None;
+        let done = work(&device.path);
+        device.replica = Some(Replica::open(&device.path).expect("the replica opens again"));
+        done
+    }
+
+    /// The process of a device dies and starts again; what it had asked is forgotten.
+    pub fn restart(&mut self, device: usize) {
+        self.closed(device, |_| ());
+    }
+
+    /// One request and reply over a clear network; `None` when the device has nothing to ask.
+    ///
+    /// # Panics
+    /// When the branch refuses the exchange or the device its reply.
+    pub fn exchange(&mut self, device: usize) -> Option<Progress> {
+        let body = self.request(device)?;
+        let reply = self.deliver(device, &body).expect("the branch answers");
+        let moment = self.moment(device);
+        Some(self.replica(device).handle_reply(&reply, &moment).expect("the device takes the reply"))
+    }
+
+    /// Exchanges until the device has nothing more to ask, and says what all of it brought.
+    ///
+    /// # Panics
+    /// When it takes more than [`EXCHANGES_MAX`] exchanges.
+    pub fn sync(&mut self, device: usize) -> Vec<Progress> {
+        self.replica(device).wake_now();
+        let mut all = Vec::new();
+        while let Some(progress) = self.exchange(device) {
+            let more = progress.more;
+            all.push(progress);
+            assert!(all.len() <= EXCHANGES_MAX as usize, "device {device} does not come to rest");
+            if !more {
+                break;
+            }
+        }
+        all
+    }
+
+    /// Every device exchanges until nobody has anything new: twice round, and again while anything moved.
+    ///
+    /// # Panics
+    /// When that takes too many rounds (law 9).
+    pub fn settle(&mut self) {
+        for round in 0.. {
+            assert!(round <= EXCHANGES_MAX, "the world does not come to rest");
+            let mut moved = false;
+            for device in 0..self.devices.len() {
+                moved |= self.sync(device).iter().any(|p| p.acknowledged + p.received > 0);
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    /// The request that a device has to send now, coded.
+    ///
+    /// # Panics
+    /// When the replica cannot read its store.
+    pub fn request(&mut self, device: usize) -> Option<Vec<u8>> {
+        let moment = self.moment(device);
+        self.replica(device).poll_request(&moment).expect("the replica asks")
+    }
+
+    /// Brings a request to the branch and returns its reply.
+    ///
+    /// # Errors
+    /// Why the branch refuses the exchange as a whole.
+    ///
+    /// # Panics
+    /// When the device is not, or no longer, enrolled.
+    pub fn deliver(&mut self, device: usize, body: &[u8]) -> Result<Vec<u8>, ExchangeFailure> {
+        let token = self.replica(device).identity().token.clone();
+        let caller = self.hub.authenticate(&token).expect("the device is enrolled");
+        let reply = self.hub.exchange(&caller, body, self.now_ms)?;
+        let known = &mut self.devices[device];
+        known.exchanges += 1;
+        known.bytes.0 += body.len() as u64;
+        known.bytes.1 += reply.len() as u64;
+        Ok(reply)
+    }
+
+    /// Carries exchanges of all devices through bad weather, `steps` messages long, while `work` may do
+    /// something on a random device between any two of them; then clears up what is on its way.
+    ///
+    /// # Panics
+    /// When a device cannot take a reply of the branch.
+    pub fn storm(&mut self, weather: Weather, steps: u32, mut work: impl FnMut(&mut Self, usize)) {
+        self.network.weather = weather;
+        for _ in 0..steps {
+            let device = self.seed.below(self.devices.len());
+            work(self, device);
+            self.ask(device);
+            self.pass(5_000);
+            self.carry_until(self.now_ms);
+        }
+        self.network.weather = Weather::CLEAR;
+        self.carry_until(i64::MAX);
+    }
+
+    /// Sends the request of a device, unless it waits for a reply already.
+    fn ask(&mut self, device: usize) {
+        if self.devices[device].waiting_for.is_some() {
+            return;
+        }
+        self.replica(device).wake_now();
+        if let Some(body) = self.request(device) {
+            let ticket = self.network.send_request(&mut self.seed, self.now_ms, device, body);
+            self.devices[device].waiting_for = Some(ticket);
+        }
+    }
+
+    fn carry_until(&mut self, end_ms: i64) {
+        while self.network.next_arrival_ms().is_some_and(|at_ms| at_ms <= end_ms) {
+            let Some((at_ms, parcel)) = self.network.deliver() else { return };
+            self.now_ms = self.now_ms.max(at_ms);
+            match parcel {
+                Parcel::Request { from, ticket, body } => {
+                    let reply = self.deliver(from, &body).map_err(|_| Silence::Refused);
+                    if let Some(ticket) = ticket {
+                        self.network.send_reply(&mut self.seed, self.now_ms, from, ticket, reply);
+                    }
+                }
+                Parcel::Reply { to, ticket, body } => self.receive(to, ticket, body),
+            }
+        }
+    }
+
+    fn receive(&mut self, device: usize, ticket: u64, body: Result<Vec<u8>, Silence>) {
+        // A device that died meanwhile no longer waits for this reply.
+        if self.devices[device].waiting_for != Some(ticket) {
+            return;
+        }
+        self.devices[device].waiting_for = None;
+        let moment = self.moment(device);
+        match body {
+            Ok(body) => {
+                self.replica(device).handle_reply(&body, &moment).expect("the device takes the reply");
+            }
+            Err(_) => self.replica(device).handle_failure(&Failure::Unreachable, &moment),
+        }
+    }
+
+    /// The scopes granted to a device's person, as the device knows them.
+    pub fn grants(&mut self, device: usize) -> Vec<ScopeId> {
+        let user = self.devices[device].user.clone();
+        self.replica(device).catalog().grants(&user)
+    }
+}
