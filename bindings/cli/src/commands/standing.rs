@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use xunyuan_core::replica::{RefusedChange, Replica, Status};
+use xunyuan_core::replica::{ExportedRun, RefusedChange, Replica, Status};
 
 use crate::args::SyncArgs;
 use crate::clock::Clock;
@@ -258,7 +258,7 @@ pub(super) fn export(device: &Device<'_>, target: &Path) -> Result<Report, Failu
             "definition": record.definition.id,
             "version": record.definition.version,
             "hash": record.definition.hash.to_string(),
-            "runs": record.runs.iter().map(|(seq, bytes)| json!({ "seq": seq, "changes": hex(bytes) })).collect::<Vec<_>>(),
+            "runs": record.runs.iter().map(exported).collect::<Vec<_>>(),
             "pending": record.pending.iter().map(|bytes| hex(bytes)).collect::<Vec<_>>(),
         })
     });
@@ -281,6 +281,16 @@ pub(super) fn export(device: &Device<'_>, target: &Path) -> Result<Report, Failu
         }
     };
     Ok(Report::done(json, said))
+}
+
+fn exported(run: &ExportedRun) -> serde_json::Value {
+    json!({
+        "seq": run.seq,
+        "actor": run.actor.to_string(),
+        "user": run.user.as_str(),
+        "received_at_ms": run.received_at_ms,
+        "changes": hex(&run.changes),
+    })
 }
 
 fn write_new(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
