@@ -60,7 +60,7 @@ impl Hub {
                 match step {
                     StepResult::Done => break,
                     StepResult::Busy | StepResult::Locked => std::thread::sleep(Duration::from_millis(20)),
-                    _ => {}
+                    StepResult::More | _ => {}
                 }
             }
         }

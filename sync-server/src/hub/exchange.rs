@@ -73,6 +73,9 @@ impl Hub {
             self.write(move |writer| admit::push(writer, &from, &definitions, &push, now_ms)).map_err(
                 |failure| match failure {
                     WriteFailure::Overloaded => ExchangeFailure::Overloaded,
+                    WriteFailure::Failed(error) if error.kind() == ErrorKind::Busy => {
+                        ExchangeFailure::Overloaded
+                    }
                     WriteFailure::Failed(error) => ExchangeFailure::Internal(error),
                 },
             )?
@@ -104,7 +107,10 @@ impl Hub {
                 reply.definitions = page.definitions;
                 reply.directives.extend(page.directives);
             }
-            None => reply.directives.push(wipe()),
+            None => {
+                reply.grants = None;
+                reply.directives.push(wipe());
+            }
         }
         Ok(frame::encode(&reply))
     }

@@ -145,8 +145,8 @@ impl Hub {
         })?;
         let lock = if options.beside { None } else { Some(lock::Lock::take(dir)?) };
         let path = dir.join(FILE);
-        let conn = store::open(&path)?;
-        let server = store::server::prepare(&conn, &options.entropy)?;
+        let mut conn = store::open(&path)?;
+        let server = store::server::prepare(&mut conn, &options.entropy)?;
         let key = Key::from_seed(&server.seed);
         let identity = Identity {
             device: key.device_id(),

@@ -21,6 +21,9 @@ use super::store;
 /// How long seen-marks of devices may wait for a transaction of their own.
 const IDLE_FLUSH: Duration = Duration::from_secs(2);
 
+/// How often beginning is tried again while another process writes; each try waits for seconds.
+const BEGIN_TRIES_MAX: u32 = 10;
+
 /// What a job works with: the connection inside its savepoint, and what memory holds of the log.
 pub(super) struct Writer {
     pub(super) conn: Connection,
@@ -29,12 +32,14 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     moved: BTreeMap<ScopeId, u64>,
     catalog_moved: bool,
+    /// What the file said of other connections' commits, and how many definitions it held.
+    others: Option<(i64, u64)>,
 }
 
 /// Says how a job ended, once the commit is known.
 type Deliver = Box<dyn FnOnce(Result<(), Error>) + Send>;
-/// A job: true when it worked, and how its caller hears of it.
-pub(super) type Job = Box<dyn FnOnce(&mut Writer) -> (bool, Deliver) + Send>;
+/// A job, done with a writer or told why there is none: true when it worked, and how its caller hears of it.
+pub(super) type Job = Box<dyn FnOnce(Result<&mut Writer, Error>) -> (bool, Deliver) + Send>;
 
 /// Why a job was not done.
 #[derive(Debug)]
@@ -63,7 +68,17 @@ impl Writer {
     pub(super) fn new(conn: Connection, shared: Arc<Shared>, documents_max: usize) -> Self {
         let catalog = shared.catalog();
         let documents = Documents::new(documents_max);
-        Self { conn, documents, catalog, shared, moved: BTreeMap::new(), catalog_moved: false }
+        let mut writer = Self {
+            conn,
+            documents,
+            catalog,
+            shared,
+            moved: BTreeMap::new(),
+            catalog_moved: false,
+            others: None,
+        };
+        writer.notice_others();
+        writer
     }
 
     /// Notes that a scope's log has grown: said to listeners after the commit.
@@ -83,7 +98,10 @@ impl Writer {
         loop {
             match jobs.recv_timeout(IDLE_FLUSH) {
                 Ok(first) => self.group(first, jobs, group_max),
-                Err(RecvTimeoutError::Timeout) => self.flush_idle(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.notice_others();
+                    self.flush_idle();
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -95,25 +113,55 @@ impl Writer {
 
     /// One transaction over as many jobs as wait.
     fn group(&mut self, first: Job, jobs: &Receiver<Job>, group_max: usize) {
-        let mut delivers = Vec::new();
-        let outcome = self.begin().and_then(|()| {
-            delivers.push(self.one(first));
-            while delivers.len() < group_max && !self.conn.is_autocommit() {
-                let Ok(job) = jobs.try_recv() else { break };
-                delivers.push(self.one(job));
-            }
-            self.flush_seen()?;
-            self.commit()
-        });
-        if delivers.is_empty() {
-            // The transaction did not even begin: the first job was dropped and its caller hears of it
-            // by the closed reply channel.
-            tracing::error!("a write transaction did not begin");
+        if let Err(error) = self.begin() {
+            tracing::error!(%error, "a write transaction did not begin");
+            let (_, deliver) = first(Err(again(&error)));
+            return deliver(Err(error));
         }
+        self.notice_others();
+        let mut delivers = vec![self.one(first)];
+        while delivers.len() < group_max && !self.conn.is_autocommit() {
+            let Ok(job) = jobs.try_recv() else { break };
+            delivers.push(self.one(job));
+        }
+        let outcome = self.flush_seen().and_then(|()| self.commit());
         self.settle(&outcome);
         self.shared.counters.note_commit(delivers.len());
         for deliver in delivers {
             deliver(outcome.as_ref().copied().map_err(again));
+        }
+    }
+
+    /// A command beside this process may have published definitions: they come into force here too.
+    fn notice_others(&mut self) {
+        let version = match store::server::data_version(&self.conn) {
+            Ok(version) if self.others.is_some_and(|(seen, _)| seen == version) => return,
+            Ok(version) => version,
+            Err(error) => return tracing::error!(%error, "the file was not looked at"),
+        };
+        let count = match store::definition::count(&self.conn) {
+            Ok(count) => count,
+            Err(error) => return tracing::error!(%error, "definitions were not counted"),
+        };
+        let before = self.others.replace((version, count));
+        if before.is_none_or(|(_, known)| known == count) {
+            return;
+        }
+        match definitions::load(&self.conn) {
+            Ok(catalog) => self.put_others(catalog),
+            Err(error) => tracing::error!(%error, "definitions were not read back"),
+        }
+    }
+
+    fn put_others(&mut self, catalog: Catalog) {
+        self.catalog = Arc::new(catalog);
+        self.documents.clear();
+        self.shared.put_catalog(self.catalog.clone());
+        let scope = self.catalog.definitions_scope();
+        let head = scope.as_ref().map(|scope| store::scope::head(&self.conn, scope));
+        if let (Some(scope), Some(Ok(head))) = (scope, head) {
+            // Nobody listening is no error.
+            let _ = self.shared.pokes.send(Poke { scope, seq: head.seq });
         }
     }
 
@@ -122,7 +170,7 @@ impl Writer {
         if let Err(error) = self.conn.execute_batch("SAVEPOINT job") {
             tracing::error!(%error, "a savepoint was not made");
         }
-        let done = catch_unwind(AssertUnwindSafe(|| job(self)));
+        let done = catch_unwind(AssertUnwindSafe(|| job(Ok(&mut *self))));
         let worked = matches!(done, Ok((true, _)));
         let close = if worked { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
         // Where SQLite itself undid the whole transaction there is no savepoint left; the commit then fails
@@ -150,8 +198,15 @@ impl Writer {
         }
     }
 
+    /// Begins a transaction; a command that writes beside this process is waited for.
     fn begin(&self) -> Result<(), Error> {
-        Ok(self.conn.execute_batch("BEGIN IMMEDIATE")?)
+        let mut tries = 0;
+        loop {
+            match self.conn.execute_batch("BEGIN IMMEDIATE").map_err(Error::from) {
+                Err(error) if error.kind() == ErrorKind::Busy && tries < BEGIN_TRIES_MAX => tries += 1,
+                begun => return begun,
+            }
+        }
     }
 
     fn commit(&self) -> Result<(), Error> {
@@ -165,6 +220,8 @@ impl Writer {
             Ok(()) => {
                 if std::mem::take(&mut self.catalog_moved) {
                     self.shared.put_catalog(self.catalog.clone());
+                    self.others = None;
+                    self.notice_others();
                 }
                 for (scope, seq) in moved {
                     // Nobody listening is no error.
@@ -227,11 +284,11 @@ pub(super) fn submit<T: Send + 'static>(
 ) -> Result<T, WriteFailure> {
     let (reply, answer) = sync_channel(1);
     let job: Job = Box::new(move |writer| {
-        let done = work(writer);
+        let done = writer.and_then(work);
         let worked = done.is_ok();
         let deliver: Deliver = Box::new(move |committed| {
             // A caller that no longer waits needs no answer.
-            let _ = reply.send(committed.and(done));
+            let _ = reply.send(done.and_then(|value| committed.map(|()| value)));
         });
         (worked, deliver)
     });

@@ -11,9 +11,16 @@ use crate::hub::store::{self, document::DocumentRow};
 use crate::hub::writer::Writer;
 
 impl Candidate<'_> {
-    /// The scope is among the person's grants.
+    /// The device is not revoked, and the scope is among the person's grants.
     pub(super) fn granted(&self) -> Result<(), Stop> {
-        if self.grants.binary_search(&self.pushed.scope).is_ok() {
+        let Some(grants) = self.grants else {
+            return Err(refused(
+                "device_revoked",
+                "这台设备已被分公司停用,本次内容未被接收",
+                "the branch has revoked this device; this work was not taken in",
+            ));
+        };
+        if grants.binary_search(&self.pushed.scope).is_ok() {
             return Ok(());
         }
         Err(refused(

@@ -60,7 +60,8 @@ impl From<Error> for Stop {
 /// One run on its way through the checks.
 struct Candidate<'a> {
     device: &'a Device,
-    grants: &'a [ScopeId],
+    /// The person's grants; none at all for a revoked device.
+    grants: Option<&'a [ScopeId]>,
     pushed: &'a PushedRun,
     definition: Option<&'a DefinitionRef>,
     now_ms: i64,
@@ -84,12 +85,12 @@ pub(super) fn push(
     now_ms: i64,
 ) -> Result<Admitted, Error> {
     let revoked = store::device::find(&writer.conn, device.id)?.is_none_or(|row| row.revoked_at_ms.is_some());
-    let grants = if revoked { Vec::new() } else { writer.catalog.grants(&device.user) };
+    let grants = (!revoked).then(|| writer.catalog.grants(&device.user));
     let mut admitted = Admitted::default();
     let mut touched = BTreeSet::new();
     for run in pushed {
         let definition = usize::try_from(run.run.definition).ok().and_then(|place| definitions.get(place));
-        let candidate = Candidate { device, grants: &grants, pushed: run, definition, now_ms };
+        let candidate = Candidate { device, grants: grants.as_deref(), pushed: run, definition, now_ms };
         let verdict = candidate.admit(writer, &mut admitted.directives)?;
         if matches!(verdict, Verdict::Accepted { .. }) {
             touched.insert((run.scope.clone(), run.document));

@@ -34,6 +34,11 @@ pub(crate) fn all(conn: &Connection) -> Result<Vec<DefinitionRow>, Error> {
     Ok(definitions)
 }
 
+/// Number of published versions.
+pub(crate) fn count(conn: &Connection) -> Result<u64, Error> {
+    unsigned(conn.query_row("SELECT count(*) FROM definition", [], |row| row.get(0))?)
+}
+
 /// The published hash and place of a version.
 pub(crate) fn find(conn: &Connection, id: &str, version: u32) -> Result<Option<(ContentHash, u64)>, Error> {
     let found: Option<([u8; 32], i64)> = conn

@@ -1,6 +1,6 @@
 //! What this branch server is: its key, its epoch, its branch; and the counters it keeps.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use xunyuan_core::error::Error;
 use xunyuan_core::id::hash_parts;
 
@@ -17,7 +17,14 @@ pub(crate) struct ServerRow {
 
 /// Reads the server's row; makes it from `entropy` in a new file, and draws a new epoch in a file that
 /// is a backup.
-pub(crate) fn prepare(conn: &Connection, entropy: &[u8; 32]) -> Result<ServerRow, Error> {
+pub(crate) fn prepare(conn: &mut Connection, entropy: &[u8; 32]) -> Result<ServerRow, Error> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let row = found_or_made(&transaction, entropy)?;
+    transaction.commit()?;
+    Ok(row)
+}
+
+fn found_or_made(conn: &Connection, entropy: &[u8; 32]) -> Result<ServerRow, Error> {
     let found: Option<([u8; 32], [u8; 8], bool)> = conn
         .query_row("SELECT seed, epoch, is_backup FROM server", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -54,6 +61,11 @@ pub(crate) fn put_branch(conn: &Connection, branch: &str) -> Result<(), Error> {
 pub(crate) fn mark_backup(conn: &Connection) -> Result<(), Error> {
     conn.execute("UPDATE server SET is_backup = 1", [])?;
     Ok(())
+}
+
+/// Another number after every commit of another connection to the file.
+pub(crate) fn data_version(conn: &Connection) -> Result<i64, Error> {
+    Ok(conn.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }
 
 /// The next number of a series, from 1.

@@ -189,7 +189,8 @@ fn a_revoked_device_writes_nothing_and_is_wiped() {
     hub.revoke(one.device.id, NINE).unwrap();
     let run = one.sign(sheet, &one.unsigned[&sheet].clone(), 0);
     let (verdict, directives) = push(&hub, &one, run);
-    assert_eq!(code(&verdict), "scope_not_granted");
+    assert_eq!(code(&verdict), "device_revoked");
+    assert!(!hub.refusals(1).unwrap()[0].bytes.is_empty(), "the branch keeps what it refused");
     assert!(matches!(directives[..], [Directive::Wipe { .. }]));
     assert!(matches!(hub.authenticate(&one.token), Err(crate::hub::AuthFailure::Revoked(_))));
 }

@@ -87,6 +87,27 @@ fn a_small_page_gets_everyone_on_record_by_record() {
 }
 
 #[test]
+fn a_fresh_device_gets_its_records_grouped_by_document() {
+    let (_dir, hub) = branch();
+    let mut one = Phone::enroll(&hub, "u.pt01", 1);
+    for number in [3, 2, 3, 1, 2] {
+        let sheet = DocumentId([number; 16]);
+        if one.documents.contains_key(&sheet) {
+            one.answer(sheet, "pp.green.01", "pass");
+        } else {
+            one.open_sheet(&hub, number);
+        }
+        one.sync_all(&hub);
+    }
+    let mut two = Phone::enroll(&hub, "u.pt02", 2);
+    let reply = two.sync(&hub);
+    assert_eq!(one.standing, two.standing);
+    let page = reply.scopes.iter().find(|scope| scope.scope.as_str() == PATROL).unwrap();
+    let order: Vec<u8> = page.records.iter().map(|record| record.document.0[0]).collect();
+    assert_eq!(order, [3, 3, 2, 2, 1]);
+}
+
+#[test]
 fn a_lost_reply_is_harmless_and_loads_no_document() {
     let (_dir, hub) = branch();
     let mut one = Phone::enroll(&hub, "u.pt01", 1);

@@ -275,7 +275,9 @@ impl Phone {
         for scope in &reply.scopes {
             let mut at = self.standing[&scope.scope].clone();
             at.epoch = scope.epoch;
-            for record in &scope.records {
+            let mut records: Vec<&Record> = scope.records.iter().collect();
+            records.sort_by_key(|record| record.seq);
+            for record in records {
                 assert_eq!(record.seq, at.cursor + 1);
                 at.cursor = record.seq;
                 at.chain = at.chain.next(&scope.scope, &Link::of(record));

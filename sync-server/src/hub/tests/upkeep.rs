@@ -171,6 +171,30 @@ fn a_second_server_on_the_directory_is_refused_by_name() {
 }
 
 #[test]
+fn a_command_beside_the_serving_process_is_noticed() {
+    let (dir, hub) = branch();
+    let options = HubOptions { beside: true, ..HubOptions::new([9; 32]) };
+    let beside = Hub::open(&dir.0, &options).unwrap();
+    assert_eq!((beside.epoch(), beside.public_key()), (hub.epoch(), hub.public_key()));
+    let invitation = beside.invite(&UserId::new("u.pt01"), 1_000, NINE, [5; 32]).unwrap();
+    let key = Key::from_seed(&[1; 32]);
+    hub.enroll(&enroll_request(&key, &invitation.secret), NINE, [6; 32]).unwrap();
+    assert_eq!(beside.devices().unwrap().len(), 1);
+    let mut pokes = hub.subscribe();
+    let mut value: serde_json::Value = serde_json::from_slice(&sample_organisation().json).unwrap();
+    for user in value["users"].as_array_mut().unwrap() {
+        if user["id"] == "u.pt01" {
+            user["retired"] = true.into();
+        }
+    }
+    beside.load_organisation(value.to_string().as_bytes(), NINE).unwrap();
+    beside.close().unwrap();
+    hub.healthy().unwrap();
+    assert_eq!(hub.grants(&UserId::new("u.pt01")).unwrap(), []);
+    assert_eq!(pokes.try_recv().unwrap().scope.as_str(), "br.hz/definitions");
+}
+
+#[test]
 fn a_job_that_fails_undoes_only_itself() {
     let (_dir, hub) = branch();
     let before = hub.stats().unwrap().devices;
