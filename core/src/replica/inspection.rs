@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::Replica;
 use super::draft::{Draft, fresh_actor};
-use crate::definition::{Checklist, FieldType};
+use crate::definition::{Checklist, Element, Field, FieldType, MergePolicy, Target};
 use crate::document::line_id;
 use crate::document::model::{Edit, Model, Value};
 use crate::error::{Error, ErrorKind, Refusal, Sentence};
 use crate::id::{DefinitionRef, DocumentId, ScopeId, UserId};
 use crate::rules::schedule::{self, Slot, SlotState};
-use crate::rules::sheet::InspectionView;
+use crate::rules::sheet::{InspectionState, InspectionView};
 use crate::rules::{codes, entry, finding, inspection, keys, upgrade};
 use crate::time::Moment;
 
@@ -77,7 +77,8 @@ impl Replica {
         Ok(views)
     }
 
-    /// Starts, or joins, the sheet of a scheduled slot: the same document on every device.
+    /// Starts, or joins, the sheet of a scheduled slot: the same document on every device. The person
+    /// is named among those who must stand in the head of the sheet.
     ///
     /// `project` may be left out where only one project has the slot.
     ///
@@ -100,6 +101,7 @@ impl Replica {
         };
         let slot = slot.ok_or_else(no_slot)?;
         if self.row(slot.document).is_ok() {
+            self.join(slot.document, moment)?;
             return Ok(slot.document);
         }
         let checklist = self.latest_checklist(&slot.checklist.id)?;
@@ -132,9 +134,25 @@ impl Replica {
         let scope = ScopeId::of(project, &checklist.stream);
         let mut draft = self.draft_new(document, scope, checklist.reference.clone(), moment)?;
         draft.put(keys::header(keys::PROJECT), Value::Text(project.to_owned()));
+        let begins =
+            |field: &&Field| field.kind == FieldType::DeviceTime && field.merge() == MergePolicy::Min;
+        for field in checklist.header_fields.iter().filter(begins) {
+            draft.put(keys::header(&field.id), Value::Int(moment.unix_ms));
+        }
+        sign_in(&mut draft, checklist, &self.identity.user);
         draft.event(keys::CREATE, "", data);
         self.perform(vec![draft.into_work()], moment)?;
         Ok(document)
+    }
+
+    /// Names the person among those who fill in a sheet that somebody else began.
+    fn join(&mut self, document: DocumentId, moment: &Moment) -> Result<(), Error> {
+        let checklist = self.checklist_of(document)?;
+        let mut draft = self.draft(document, moment)?;
+        if inspection::state(&draft.model) == InspectionState::Open {
+            sign_in(&mut draft, &checklist, &self.identity.user);
+        }
+        if draft.is_empty() { Ok(()) } else { self.perform(vec![draft.into_work()], moment) }
     }
 
     /// Writes a header field; a set field takes its elements one by one.
@@ -364,7 +382,8 @@ impl Replica {
         })
     }
 
-    /// Finishes the sheet. The view lists what it still lacks.
+    /// Finishes the sheet; an end time that nobody wrote is the moment's. The view lists what it
+    /// still lacks.
     ///
     /// `with_gaps` finishes it all the same: a colleague's part may not have arrived yet, and nobody
     /// is locked out; the event says how many things were missing.
@@ -393,7 +412,19 @@ impl Replica {
             let count = i64::try_from(missing.len()).unwrap_or(i64::MAX);
             data.insert("missing".to_owned(), Value::Int(count));
         }
-        self.sheet_event(document, keys::COMPLETE, data, moment)
+        let checklist = self.checklist_of(document)?;
+        self.sheet_action(document, moment, |draft| {
+            let ends =
+                |field: &&Field| field.kind == FieldType::DeviceTime && field.merge() == MergePolicy::Max;
+            for key in checklist.header_fields.iter().filter(ends).map(|field| keys::header(&field.id)) {
+                if draft.model.value(&key).is_none() {
+                    draft.put(key, Value::Int(moment.unix_ms));
+                }
+            }
+            let from = inspection::state(&draft.model).id();
+            draft.event(keys::COMPLETE, from, data);
+            Ok(())
+        })
     }
 
     /// Notes a supervisor's review; it is no gate to syncing.
@@ -491,6 +522,17 @@ impl Replica {
                 format!("there is no checklist {id} on the device; check the id, or sync first"),
             )
         })
+    }
+}
+
+/// Puts the person into the sets of people that a complete sheet must have.
+fn sign_in(draft: &mut Draft, checklist: &Checklist, user: &UserId) {
+    let people = FieldType::Set(Element::Ref(Target::User));
+    for field in checklist.header_fields.iter().filter(|field| field.required && field.kind == people) {
+        let key = format!("{}/{user}", keys::header(&field.id));
+        if draft.model.value(&key).is_none() {
+            draft.put(key, Value::Bool(true));
+        }
     }
 }
 
