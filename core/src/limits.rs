@@ -12,6 +12,8 @@ pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const PAGE_BYTES_MAX: u32 = 2 * 1024 * 1024;
 /// Most scopes in one request; a replica with more asks in turns.
 pub const REQUEST_SCOPES_MAX: usize = 64;
+/// Most documents that one request wants in full.
+pub const REQUEST_WANTED_MAX: usize = 256;
 /// Longest note or text answer, characters.
 pub const NOTE_CHARS_MAX: usize = 10_000;
 /// Largest photo, bytes.

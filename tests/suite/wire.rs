@@ -15,7 +15,7 @@ use xunyuan_core::limits::REQUEST_BYTES_MAX;
 use xunyuan_core::wire::key::{Key, verify};
 use xunyuan_core::wire::log::{Chain, Digest, Link, grants_tag, head_signing_bytes};
 use xunyuan_core::wire::message::{
-    Body, Directive, Head, Health, PROTOCOL, PushedRun, Record, Reply, Request, Run, ScopeReply,
+    Body, Directive, Head, Health, PROTOCOL, PushedRun, Record, Reply, Request, Restored, Run, ScopeReply,
     ScopeRequest, Verdict,
 };
 use xunyuan_core::wire::{frame, run};
@@ -99,6 +99,8 @@ fn request() -> Request {
         definitions: vec![definition()],
         push: vec![PushedRun { scope: scope(), document: DocumentId([0xd0; 16]), run: signed_run() }],
         health: Health { pending_changes: 3, pending_photos: 1, conflicts: 2 },
+        keep_after_ms: Some(AT_MS - 90 * 86_400_000),
+        wanted: vec![DocumentId([0xd4; 16])],
     }
 }
 
@@ -120,6 +122,11 @@ fn reply() -> Reply {
         record(301, DocumentId([0xd0; 16]), Body::Run(signed_run())),
         record(302, DocumentId([0xd1; 16]), Body::Own(ChangeHash([0xe1; 32]))),
         record(303, DocumentId([0xd2; 16]), Body::Definition { reference, json }),
+        record(
+            304,
+            DocumentId([0xd3; 16]),
+            Body::Stub { last_hash: ChangeHash([0xe2; 32]), changes: 31, sum: [0x5a; 32] },
+        ),
     ];
     let mut chain = Chain([0xc4; 32]);
     let mut digest = Digest::default();
@@ -127,7 +134,7 @@ fn reply() -> Reply {
         chain = chain.next(&scope(), &Link::of(row));
         digest.add(&row.document, &row.body.last_hash());
     }
-    let signature = Key::from_seed(&[2; 32]).sign(&head_signing_bytes(&scope(), 7, 303, &chain, &digest));
+    let signature = Key::from_seed(&[2; 32]).sign(&head_signing_bytes(&scope(), 7, 304, &chain, &digest));
     let sentence = || Sentence::new("请升级", "please update");
     Reply {
         server_time_ms: AT_MS + 10,
@@ -144,7 +151,7 @@ fn reply() -> Reply {
             scope: scope(),
             epoch: 7,
             records,
-            next_cursor: 303,
+            next_cursor: 304,
             chain: chain.0,
             head: Some(Head { count: digest.count, sum: digest.sum, signature }),
             more: false,
@@ -157,6 +164,10 @@ fn reply() -> Reply {
             Directive::Upgrade { sentence: sentence() },
             Directive::Wipe { sentence: sentence() },
         ],
+        restored: vec![Restored {
+            scope: scope(),
+            record: record(12, DocumentId([0xd4; 16]), Body::Run(signed_run())),
+        }],
     }
 }
 

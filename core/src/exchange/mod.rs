@@ -37,6 +37,8 @@ pub struct Asked {
     pub scopes: Vec<ScopeRequest>,
     /// The runs, in the order of the push.
     pub runs: Vec<SentRun>,
+    /// True when documents were wanted in full.
+    pub wanted_any: bool,
 }
 
 /// Where one replica is in its exchange with the branch.
@@ -108,9 +110,9 @@ impl Exchange {
 
     /// The scopes to ask about this time, at most `most`: all of them in turns.
     pub fn take_turn<T: Clone>(&mut self, all: &[T], most: usize) -> Vec<T> {
-        if all.len() <= most {
+        if all.len() <= most || most == 0 {
             self.turn = 0;
-            return all.to_vec();
+            return all.iter().take(most).cloned().collect();
         }
         let start = self.turn % all.len();
         let taken = all.iter().cycle().skip(start).take(most).cloned().collect();

@@ -9,12 +9,12 @@ use crate::definition::Catalog;
 use crate::document::RawChange;
 use crate::error::{Error, ErrorKind, Sentence};
 use crate::exchange::{Asked, SentRun, page};
-use crate::id::{ChangeHash, DefinitionRef, ScopeId};
+use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId};
 use crate::projection;
 use crate::store::documents::{self, DocumentRow, RecordRow};
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::scopes::{self, ScopeRow};
-use crate::store::{erase, identity};
+use crate::store::{erase, identity, stubs};
 use crate::time::Moment;
 use crate::wire::log::{Digest, definition_document};
 use crate::wire::message::{Body, Directive, Record, Run, ScopeReply, Verdict};
@@ -33,6 +33,8 @@ enum Arrival {
     Definition(DefinitionRef, Vec<u8>),
     /// A run, written here or elsewhere.
     Run { record: Box<RecordRow>, definition: Option<DefinitionRef>, hashes: Vec<ChangeHash> },
+    /// A run of a document that ended long ago, without its changes.
+    Stub { scope: ScopeId, seq: u64, document: DocumentId, last_hash: ChangeHash },
     /// A run of this device whose changes are not here.
     OwnMissing,
 }
@@ -53,6 +55,9 @@ impl Arrival {
                 }
                 documents::insert_record(connection, record)?;
                 hashes.iter().try_for_each(|hash| outbox::remove(connection, *hash))
+            }
+            Self::Stub { scope, seq, document, last_hash } => {
+                stubs::insert(connection, scope, *seq, *document, *last_hash)
             }
             Self::OwnMissing => Ok(()),
         }
@@ -184,6 +189,15 @@ impl Replica {
                 }
                 Ok(run_arrival(scope, record, run, Some(definition.clone()), hashes, digest))
             }
+            Body::Stub { last_hash, changes, sum } => {
+                digest.add_all(&Digest { count: u64::from(*changes), sum: *sum });
+                Ok(Arrival::Stub {
+                    scope: scope.clone(),
+                    seq: record.seq,
+                    document: record.document,
+                    last_hash: *last_hash,
+                })
+            }
             Body::Own(last_hash) => {
                 let rows = outbox::covered_by(self.store.reader(), record.document, *last_hash)?;
                 if rows.is_empty() {
@@ -208,7 +222,10 @@ impl Replica {
             .iter()
             .filter_map(|arrival| match arrival {
                 Arrival::Run { record, definition: Some(_), .. } => Some(record.document),
-                Arrival::Run { .. } | Arrival::Definition(..) | Arrival::OwnMissing => None,
+                Arrival::Run { .. }
+                | Arrival::Definition(..)
+                | Arrival::Stub { .. }
+                | Arrival::OwnMissing => None,
             })
             .collect();
         let catalog = &self.catalog;

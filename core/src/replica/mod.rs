@@ -11,6 +11,7 @@ mod enroll;
 mod entry;
 mod inspection;
 mod lists;
+mod retention;
 mod sync;
 #[cfg(test)]
 mod tests;

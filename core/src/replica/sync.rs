@@ -7,12 +7,14 @@ use super::apply::unasked;
 use crate::error::{Error, ErrorKind, Refusal, Sentence};
 use crate::exchange::{Asked, SentRun};
 use crate::id::{ActorId, DefinitionRef, DocumentId, ScopeId};
-use crate::limits::{PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_SCOPES_MAX, RUN_CHANGES_MAX};
+use crate::limits::{
+    PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_SCOPES_MAX, REQUEST_WANTED_MAX, RUN_CHANGES_MAX,
+};
 use crate::projection;
 use crate::store::documents;
-use crate::store::identity;
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::scopes::{self, ScopeRow};
+use crate::store::{identity, stubs};
 use crate::time::Moment;
 use crate::wire::log::grants_tag;
 use crate::wire::message::{Health, PROTOCOL, PushedRun, Reply, Request, Run, ScopeRequest};
@@ -145,14 +147,19 @@ impl Replica {
             progress.more = true;
         }
         self.take_verdicts(&asked.runs, &reply.verdicts, progress)?;
-        let Reply { scopes, definitions, directives, .. } = reply;
+        let Reply { scopes, definitions, directives, restored, .. } = reply;
         let (first, rest): (Vec<_>, Vec<_>) =
             scopes.into_iter().partition(|page| page.scope.stream() == "definitions");
         for page in first.into_iter().chain(rest) {
             self.take_page(asked, page, &definitions, moment, progress)?;
         }
+        self.take_restored(restored, &definitions, progress)?;
         self.follow(&directives, progress)?;
         self.project_late(progress)?;
+        progress.more |= !stubs::wanted(self.store.reader(), 1)?.is_empty() && !asked.wanted_any;
+        if !progress.more {
+            self.clear_old(moment)?;
+        }
         let waiting = outbox::pending_count(self.store.reader())? > 0;
         let moved_on = progress.acknowledged > 0 || !progress.refused.is_empty();
         progress.more |= (waiting && moved_on) || self.exchange.is_mid_turn(REQUEST_SCOPES_MAX - 1);
@@ -165,7 +172,8 @@ impl Replica {
         let names: Vec<ScopeId> = granted.iter().map(|row| row.scope.clone()).collect();
         let (first, rest): (Vec<_>, Vec<_>) =
             granted.into_iter().partition(|row| row.scope.stream() == "definitions");
-        let most = REQUEST_SCOPES_MAX - 1;
+        // Until the organisation is known, neither rows nor retention can be right: ask for it first.
+        let most = if self.catalog.organisation().is_some() { REQUEST_SCOPES_MAX - 1 } else { 0 };
         let turn = self.exchange.take_turn(&rest, most);
         let scopes: Vec<ScopeRequest> = first.into_iter().chain(turn).map(scope_request).collect();
         let pending = outbox::pending(connection, PUSH_BYTES_MAX)?;
@@ -185,6 +193,8 @@ impl Replica {
             });
             runs.push(SentRun { document: row.document, hashes: rows.iter().map(|row| row.hash).collect() });
         }
+        let wanted = stubs::wanted(connection, REQUEST_WANTED_MAX)?;
+        let wanted_any = !wanted.is_empty();
         let request = Request {
             protocol: PROTOCOL,
             app: concat!("xunyuan/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -200,8 +210,10 @@ impl Replica {
                 pending_photos: 0,
                 conflicts: u32::try_from(projection::conflicts(connection)?.len()).unwrap_or(u32::MAX),
             },
+            keep_after_ms: self.keep_after_ms(moment),
+            wanted,
         };
-        Ok((request, Asked { scopes, runs }))
+        Ok((request, Asked { scopes, runs, wanted_any }))
     }
 
     /// Packs and signs consecutive changes of one document.

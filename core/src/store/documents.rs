@@ -163,6 +163,7 @@ pub(crate) fn set_former(connection: &Connection, scope: &ScopeId) -> Result<(),
         [scope.as_str()],
     )?;
     connection.execute("UPDATE record SET former = 1 WHERE scope = ?1", [scope.as_str()])?;
+    connection.execute("DELETE FROM stub WHERE scope = ?1", [scope.as_str()])?;
     Ok(())
 }
 

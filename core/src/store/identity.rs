@@ -115,6 +115,20 @@ pub(crate) fn definitions(connection: &Connection) -> Result<Vec<(DefinitionRef,
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// A number kept under a name.
+pub(crate) fn number(connection: &Connection, name: &str) -> Result<Option<u32>, Error> {
+    let mut statement = connection.prepare_cached("SELECT value FROM counter WHERE name = ?1")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+}
+
+/// Keeps a number under a name.
+pub(crate) fn set_number(connection: &Connection, name: &str, value: u32) -> Result<(), Error> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO counter (name, value) VALUES (?1, ?2)")?
+        .execute(params![name, value])?;
+    Ok(())
+}
+
 /// The next number of a running count, from 1.
 pub(crate) fn next_number(connection: &Connection, name: &str) -> Result<u32, Error> {
     Ok(connection.query_row(

@@ -57,6 +57,16 @@ CREATE TABLE record (
 ) STRICT;
 CREATE INDEX record_document ON record (document);
 
+CREATE TABLE stub (
+  -- records of documents that ended long ago and left this device: what proves the log without them
+  scope TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  document BLOB NOT NULL,
+  last_hash BLOB NOT NULL,
+  PRIMARY KEY (scope, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX stub_document ON stub (document);
+
 CREATE TABLE outbox (
   -- changes written here that no cursor covers yet; a row without answer is the pending mark
   ordinal INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -147,6 +147,8 @@ mod tests {
             }],
             push: Vec::new(),
             health: Health { pending_changes: 1, pending_photos: 2, conflicts: 3 },
+            keep_after_ms: Some(5),
+            wanted: Vec::new(),
         }
     }
 
@@ -154,11 +156,11 @@ mod tests {
     fn a_request_has_these_bytes() {
         let plain = minicbor::to_vec(request()).unwrap();
         let golden = concat!(
-            "aa00010166746573742f310201031b0000018bcfe56800041a000100000548070707070707070706",
+            "ac00010166746573742f310201031b0000018bcfe56800041a000100000548070707070707070706",
             "81a5006b706a2e612f706174726f6c01090203035820010101010101010101010101010101010101",
             "010101010101010101010101010104f40781a3006574706c2e610101025820020202020202020202",
             "02020202020202020202020202020202020202020202020880",
-            "09a3000101020203"
+            "09a30001010202030a050b80"
         );
         assert_eq!(data_encoding::HEXLOWER.encode(&plain), golden);
         assert_eq!(decode::<Request>(&encode(&request()), 1000).unwrap(), request());
@@ -205,7 +207,7 @@ mod tests {
     #[test]
     fn unknown_keys_are_ignored() {
         let mut plain = minicbor::to_vec(request()).unwrap();
-        plain[0] = 0xab;
+        plain[0] = 0xad;
         plain.extend_from_slice(&[0x18, 0x63, 0x81, 0x01]);
         let frame = zstd::stream::encode_all(plain.as_slice(), 3).unwrap();
         assert_eq!(decode::<Request>(&frame, 10_000).unwrap(), request());

@@ -81,14 +81,14 @@ pub struct Digest {
 impl Digest {
     /// Counts one change (or definition) in.
     pub fn add(&mut self, document: &DocumentId, hash: &ChangeHash) {
-        let share = share(document, hash);
-        let mut carry = 0_u16;
-        for (byte, other) in self.sum.iter_mut().zip(share).rev() {
-            carry += u16::from(*byte) + u16::from(other);
-            [_, *byte] = carry.to_be_bytes();
-            carry >>= 8;
-        }
+        self.sum = sum(&self.sum, &share(document, hash));
         self.count = self.count.wrapping_add(1);
+    }
+
+    /// Counts in what another digest counted: the share of a stub.
+    pub fn add_all(&mut self, other: &Self) {
+        self.sum = sum(&self.sum, &other.sum);
+        self.count = self.count.wrapping_add(other.count);
     }
 
     /// Takes one change (or definition) out again.
@@ -102,6 +102,18 @@ impl Digest {
         }
         self.count = self.count.wrapping_sub(1);
     }
+}
+
+/// The sum of two big-endian numbers modulo 2^256.
+fn sum(one: &[u8; 32], other: &[u8; 32]) -> [u8; 32] {
+    let mut sum = *one;
+    let mut carry = 0_u16;
+    for (byte, other) in sum.iter_mut().zip(other).rev() {
+        carry += u16::from(*byte) + u16::from(*other);
+        [_, *byte] = carry.to_be_bytes();
+        carry >>= 8;
+    }
+    sum
 }
 
 /// The share of one change in the digest of its scope.

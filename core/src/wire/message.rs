@@ -49,6 +49,14 @@ pub struct Request {
     /// Changes still waiting on the device after this push, and conflicts it shows.
     #[n(9)]
     pub health: Health,
+    /// Records of documents that ended their lifecycle and were last touched before this time (server
+    /// clock, milliseconds since 1970) may come as [`Body::Stub`]; `None` for everything in full.
+    #[n(10)]
+    pub keep_after_ms: Option<i64>,
+    /// Documents of which the device holds stubs and now needs the changes, at most
+    /// `REQUEST_WANTED_MAX`.
+    #[n(11)]
+    pub wanted: Vec<DocumentId>,
 }
 
 /// What a device reports of itself, for the branch's "who has not synced".
@@ -151,6 +159,21 @@ pub struct Reply {
     /// What the server orders the device to do.
     #[n(5)]
     pub directives: Vec<Directive>,
+    /// The records of wanted documents, in full; no cursor moves by them.
+    #[n(6)]
+    pub restored: Vec<Restored>,
+}
+
+/// A record that the device held as a stub, in full.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[cbor(map)]
+pub struct Restored {
+    /// The scope of its log.
+    #[n(0)]
+    pub scope: ScopeId,
+    /// The record.
+    #[n(1)]
+    pub record: Record,
 }
 
 /// The server's answer to one pushed run.
@@ -267,6 +290,20 @@ pub enum Body {
     /// A run that this device itself pushed: it holds the changes, only the last hash is named.
     #[n(1)]
     Own(#[n(0)] ChangeHash),
+    /// A run of a document that ended long ago: its share of the digest instead of its changes.
+    #[n(3)]
+    Stub {
+        /// Hash of the last change.
+        #[n(0)]
+        last_hash: ChangeHash,
+        /// Number of changes.
+        #[n(1)]
+        changes: u32,
+        /// Their digest sum.
+        #[n(2)]
+        #[cbor(with = "minicbor::bytes")]
+        sum: [u8; 32],
+    },
     /// A definition version, as canonical JSON.
     #[n(2)]
     Definition {
@@ -286,7 +323,7 @@ impl Body {
     pub const fn last_hash(&self) -> ChangeHash {
         match self {
             Self::Run(run) => run.last_hash,
-            Self::Own(hash) => *hash,
+            Self::Own(hash) | Self::Stub { last_hash: hash, .. } => *hash,
             Self::Definition { reference, .. } => {
                 let ContentHash(bytes) = reference.hash;
                 ChangeHash(bytes)
@@ -298,7 +335,7 @@ impl Body {
     #[must_use]
     pub const fn kind(&self) -> u8 {
         match self {
-            Self::Run(_) | Self::Own(_) => 1,
+            Self::Run(_) | Self::Own(_) | Self::Stub { .. } => 1,
             Self::Definition { .. } => 2,
         }
     }

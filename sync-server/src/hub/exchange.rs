@@ -66,6 +66,7 @@ impl Hub {
         let request = decode(body)?;
         self.note_seen(device, &request, now_ms);
         let Request { scopes, definitions, push, max_bytes, grants_tag: held_tag, .. } = request;
+        let (keep_after_ms, wanted) = (request.keep_after_ms, request.wanted);
         let admitted = if push.is_empty() {
             admit::Admitted::default()
         } else {
@@ -90,7 +91,15 @@ impl Hub {
                 if row.is_none_or(|row| row.revoked_at_ms.is_some()) {
                     return Ok(None);
                 }
-                pull::page(conn, &shared.identity, device.id, &grants, &scopes, max_bytes).map(Some)
+                let wish = pull::Wish {
+                    device: device.id,
+                    grants: &grants,
+                    scopes: &scopes,
+                    wanted: &wanted,
+                    keep_after_ms,
+                    max_bytes,
+                };
+                pull::page(conn, &shared.identity, &wish).map(Some)
             })
             .map_err(ExchangeFailure::Internal)?;
         let mut reply = Reply {
@@ -100,12 +109,14 @@ impl Hub {
             definitions: Vec::new(),
             grants: (grants_tag(&grants) != held_tag).then_some(grants),
             directives: admitted.directives,
+            restored: Vec::new(),
         };
         match page {
             Some(page) => {
                 reply.scopes = page.scopes;
                 reply.definitions = page.definitions;
                 reply.directives.extend(page.directives);
+                reply.restored = page.restored;
             }
             None => {
                 reply.grants = None;

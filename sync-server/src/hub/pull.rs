@@ -4,9 +4,10 @@ use rusqlite::Connection;
 use std::collections::HashMap;
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::{DefinitionRef, DeviceId, DocumentId, ScopeId};
-use xunyuan_core::limits::PAGE_BYTES_MAX;
-use xunyuan_core::wire::log::{Chain, head_signing_bytes};
-use xunyuan_core::wire::message::{Body, Directive, Head, Record, Run, ScopeReply, ScopeRequest};
+use xunyuan_core::limits::{PAGE_BYTES_MAX, REQUEST_WANTED_MAX};
+use xunyuan_core::projection;
+use xunyuan_core::wire::log::{Chain, Digest, head_signing_bytes};
+use xunyuan_core::wire::message::{Body, Directive, Head, Record, Restored, Run, ScopeReply, ScopeRequest};
 
 use super::shared::Identity;
 use super::store::{self, log::LogRow, scope::HeadRow};
@@ -25,6 +26,20 @@ pub(super) struct Page {
     /// What the runs' documents are records of.
     pub(super) definitions: Vec<DefinitionRef>,
     pub(super) directives: Vec<Directive>,
+    /// Records of wanted documents.
+    pub(super) restored: Vec<Restored>,
+}
+
+/// What a device asks to be sent.
+pub(super) struct Wish<'a> {
+    pub(super) device: DeviceId,
+    /// The scopes granted to its person, sorted.
+    pub(super) grants: &'a [ScopeId],
+    pub(super) scopes: &'a [ScopeRequest],
+    /// Documents that it holds as stubs and needs in full.
+    pub(super) wanted: &'a [DocumentId],
+    pub(super) keep_after_ms: Option<i64>,
+    pub(super) max_bytes: u32,
 }
 
 /// Collects a page while its bytes last.
@@ -32,6 +47,9 @@ struct Pager<'a> {
     conn: &'a Connection,
     identity: &'a Identity,
     device: DeviceId,
+    keep_after_ms: Option<i64>,
+    /// Documents looked at: true for those that ended long ago.
+    resting: HashMap<DocumentId, bool>,
     left: usize,
     any: bool,
     places: HashMap<DefinitionRef, u32>,
@@ -40,19 +58,27 @@ struct Pager<'a> {
 
 /// The records after the cursors of every requested scope that is granted. A scope that is not granted
 /// is passed over in silence: whether it exists is nobody's business.
-pub(super) fn page(
-    conn: &Connection,
-    identity: &Identity,
-    device: DeviceId,
-    grants: &[ScopeId],
-    requests: &[ScopeRequest],
-    max_bytes: u32,
-) -> Result<Page, Error> {
-    let left = usize::try_from(max_bytes.min(PAGE_BYTES_MAX)).unwrap_or(usize::MAX);
-    let mut pager =
-        Pager { conn, identity, device, left, any: false, places: HashMap::new(), page: Page::default() };
+pub(super) fn page(conn: &Connection, identity: &Identity, wish: &Wish<'_>) -> Result<Page, Error> {
+    let mut pager = Pager {
+        conn,
+        identity,
+        device: wish.device,
+        keep_after_ms: wish.keep_after_ms,
+        resting: HashMap::new(),
+        left: usize::try_from(wish.max_bytes.min(PAGE_BYTES_MAX)).unwrap_or(usize::MAX),
+        any: false,
+        places: HashMap::new(),
+        page: Page::default(),
+    };
+    let is_granted = |scope: &ScopeId| wish.grants.binary_search(scope).is_ok();
+    for document in wish.wanted.iter().take(REQUEST_WANTED_MAX) {
+        let row = store::document::find(conn, *document)?;
+        if let Some(row) = row.filter(|row| is_granted(&row.scope)) {
+            pager.restore(*document, &row.scope)?;
+        }
+    }
     let mut order: Vec<&ScopeRequest> =
-        requests.iter().filter(|request| grants.binary_search(&request.scope).is_ok()).collect();
+        wish.scopes.iter().filter(|request| is_granted(&request.scope)).collect();
     order.sort_by_key(|request| request.scope.stream() != DEFINITIONS);
     for request in order {
         pager.scope(request)?;
@@ -121,11 +147,44 @@ impl Pager<'_> {
         })
     }
 
+    /// All records of a wanted document in full; documents are bounded, so they are not cut.
+    fn restore(&mut self, document: DocumentId, scope: &ScopeId) -> Result<(), Error> {
+        if self.left == 0 && self.any {
+            return Ok(());
+        }
+        self.resting.insert(document, false);
+        for row in store::log::of_document(self.conn, document)? {
+            let (record, size) = self.record(row, false)?;
+            self.left = self.left.saturating_sub(size);
+            self.any = true;
+            self.page.restored.push(Restored { scope: scope.clone(), record });
+        }
+        Ok(())
+    }
+
+    /// True for a document that ended and was last touched before what the device keeps.
+    fn is_resting(&mut self, document: DocumentId) -> Result<bool, Error> {
+        let Some(keep_after_ms) = self.keep_after_ms else { return Ok(false) };
+        if let Some(known) = self.resting.get(&document) {
+            return Ok(*known);
+        }
+        let is_resting = store::log::last_received_ms(self.conn, document)? < keep_after_ms
+            && projection::row(self.conn, document)?.is_some_and(|row| row.terminal && row.clashes == 0);
+        self.resting.insert(document, is_resting);
+        Ok(is_resting)
+    }
+
     /// A row as it travels, and its size.
     fn record(&mut self, row: LogRow, is_own: bool) -> Result<(Record, usize), Error> {
         let LogRow { seq, document, origin, last_hash, run, definition, .. } = row;
         let (body, size) = match (run, definition) {
             (Some(_), _) if is_own => (Body::Own(last_hash), OWN_OVERHEAD),
+            (Some(run), _) if self.is_resting(document)? => {
+                let mut share = Digest::default();
+                run.changes.iter().for_each(|(hash, _)| share.add(&document, hash));
+                let changes = u32::try_from(share.count).unwrap_or(u32::MAX);
+                (Body::Stub { last_hash, changes, sum: share.sum }, OWN_OVERHEAD)
+            }
             (Some(run), Some(definition)) => {
                 let size = RECORD_OVERHEAD + run.packed.len();
                 let run = Run {

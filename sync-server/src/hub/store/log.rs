@@ -171,6 +171,13 @@ pub(crate) fn of_document(conn: &Connection, document: DocumentId) -> Result<Vec
     Ok(found)
 }
 
+/// When the last record of a document arrived, milliseconds since 1970.
+pub(crate) fn last_received_ms(conn: &Connection, document: DocumentId) -> Result<i64, Error> {
+    let mut select =
+        conn.prepare_cached("SELECT coalesce(max(received_at_ms), 0) FROM log WHERE document = ?1")?;
+    Ok(select.query_row([document.0], |row| row.get(0))?)
+}
+
 /// The chain at a row; none where there is no such row.
 pub(crate) fn chain_at(conn: &Connection, scope: &ScopeId, seq: u64) -> Result<Option<Chain>, Error> {
     let Ok(seq) = i64::try_from(seq) else { return Ok(None) };

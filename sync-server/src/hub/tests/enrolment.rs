@@ -41,6 +41,8 @@ fn an_invitation_makes_one_device() {
         definitions: Vec::new(),
         push: Vec::new(),
         health: Health::default(),
+        keep_after_ms: None,
+        wanted: Vec::new(),
     };
     hub.exchange(&device, &frame::encode(&request_body), NINE).unwrap();
     assert_eq!(refusal(hub.enroll(&request, NINE, [8; 32])), "invitation_used");

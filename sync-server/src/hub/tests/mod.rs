@@ -246,6 +246,8 @@ impl Phone {
             definitions,
             push,
             health: Health { pending_changes: 3, pending_photos: 0, conflicts: 1 },
+            keep_after_ms: None,
+            wanted: Vec::new(),
         }
     }
 
@@ -308,6 +310,7 @@ impl Phone {
             }
             Body::Own(last) => self.own_until(document, last),
             Body::Definition { .. } => vec![record.body.last_hash()],
+            Body::Stub { .. } => panic!("nothing was asked to be left out"),
         };
         for hash in hashes {
             if self.counted.insert((document, hash)) {

@@ -1,0 +1,71 @@
+//! Stubs: records of documents that ended long ago, kept as proof without their changes.
+
+use rusqlite::{Connection, params};
+
+use super::{bytes, signed};
+use crate::error::Error;
+use crate::id::{ChangeHash, DocumentId, ScopeId};
+
+/// Keeps the stub of a record.
+pub(crate) fn insert(
+    connection: &Connection,
+    scope: &ScopeId,
+    seq: u64,
+    document: DocumentId,
+    last_hash: ChangeHash,
+) -> Result<(), Error> {
+    connection
+        .prepare_cached("INSERT INTO stub (scope, seq, document, last_hash) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![scope.as_str(), signed(seq), document.as_bytes(), last_hash.as_bytes()])?;
+    Ok(())
+}
+
+/// Takes out the stub that a full record now replaces; false when there is none like it.
+pub(crate) fn take(
+    connection: &Connection,
+    scope: &ScopeId,
+    seq: u64,
+    last_hash: ChangeHash,
+) -> Result<bool, Error> {
+    let taken = connection
+        .prepare_cached("DELETE FROM stub WHERE scope = ?1 AND seq = ?2 AND last_hash = ?3")?
+        .execute(params![scope.as_str(), signed(seq), last_hash.as_bytes()])?;
+    Ok(taken == 1)
+}
+
+/// Documents with stubs that were touched again, here or elsewhere: their changes are needed.
+pub(crate) fn wanted(connection: &Connection, most: usize) -> Result<Vec<DocumentId>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT document FROM stub
+         WHERE EXISTS (SELECT 1 FROM record WHERE record.document = stub.document)
+            OR EXISTS (SELECT 1 FROM outbox WHERE outbox.document = stub.document)
+         ORDER BY document LIMIT ?1",
+    )?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = statement.query_map([most], |row| Ok(DocumentId(bytes(row, 0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Documents whose last record arrived at the branch before a time and that hold no unanswered work.
+pub(crate) fn candidates(connection: &Connection, before_ms: i64) -> Result<Vec<DocumentId>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT document FROM record GROUP BY document
+         HAVING max(received_at_ms) < ?1 AND max(former) = 0
+            AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.document = record.document)
+         ORDER BY document",
+    )?;
+    let rows = statement.query_map([before_ms], |row| Ok(DocumentId(bytes(row, 0)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Turns a document's records into stubs and lets go of it.
+pub(crate) fn shrink(connection: &Connection, document: DocumentId) -> Result<(), Error> {
+    connection.execute(
+        "INSERT INTO stub (scope, seq, document, last_hash)
+         SELECT scope, seq, document, last_hash FROM record WHERE document = ?1",
+        [document.as_bytes()],
+    )?;
+    connection.execute("DELETE FROM record WHERE document = ?1", [document.as_bytes()])?;
+    connection.execute("DELETE FROM document WHERE document = ?1", [document.as_bytes()])?;
+    Ok(())
+}
