@@ -224,14 +224,12 @@ impl Walk<'_> {
         for row in store::log::of_document(self.conn, id)? {
             let changes: Vec<RawChange> = changes_of(&row)?;
             let run = row.run.as_ref().map(|run| run.changes.clone()).unwrap_or_default();
-            let mut known = held.known.clone();
             for (change, (hash, max_op)) in changes.iter().zip(run) {
-                if change.deps.is_empty() || change.deps.iter().any(|dep| !known.contains_key(dep)) {
+                if change.deps.is_empty() || change.deps.iter().any(|dep| !held.known.contains_key(dep)) {
                     return Err(wrong(scope, row.seq, "a change builds on what comes later or nowhere"));
                 }
-                known.insert(hash, max_op);
+                held.known.insert(hash, max_op);
             }
-            held.known = known;
             held.document.apply(&changes).map_err(|error| unreadable(scope, row.seq, &error))?;
         }
         own::rows(scratch, &self.catalog, scope, &held.document.model()?)?;

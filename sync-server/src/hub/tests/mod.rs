@@ -4,6 +4,7 @@ mod admission;
 mod enrolment;
 mod exchange;
 mod upkeep;
+mod writing;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;

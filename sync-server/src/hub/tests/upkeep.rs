@@ -51,34 +51,6 @@ fn the_organisation_takes_the_next_version_when_it_changes() {
 }
 
 #[test]
-fn many_exchanges_at_once_share_commits() {
-    let (_dir, hub) = branch();
-    let phones: Vec<Phone> = (1..=8)
-        .map(|number| {
-            let mut phone = Phone::enroll(&hub, if number % 2 == 0 { "u.pt01" } else { "u.pt02" }, number);
-            phone.open_sheet(&hub, number);
-            phone
-        })
-        .collect();
-    std::thread::scope(|threads| {
-        for mut phone in phones {
-            let hub = hub.clone();
-            threads.spawn(move || {
-                let sheet = *phone.documents.keys().next().unwrap();
-                for round in 0..10 {
-                    phone.answer(sheet, "pp.green.01", if round % 2 == 0 { "pass" } else { "fail" });
-                    phone.sync_all(&hub);
-                }
-            });
-        }
-    });
-    let stats = hub.stats().unwrap();
-    assert_eq!(stats.documents, 8);
-    assert!(stats.commits <= stats.writes, "{stats:?}");
-    assert_eq!(hub.verify(|_| ()).unwrap().first_bad, None);
-}
-
-#[test]
 fn a_backup_serves_on_under_a_new_epoch() {
     let (_dir, hub) = branch();
     let mut one = Phone::enroll(&hub, "u.pt01", 1);
@@ -192,20 +164,4 @@ fn a_command_beside_the_serving_process_is_noticed() {
     hub.healthy().unwrap();
     assert_eq!(hub.grants(&UserId::new("u.pt01")).unwrap(), []);
     assert_eq!(pokes.try_recv().unwrap().scope.as_str(), "br.hz/definitions");
-}
-
-#[test]
-fn a_job_that_fails_undoes_only_itself() {
-    let (_dir, hub) = branch();
-    let before = hub.stats().unwrap().devices;
-    let failed = hub.write(|writer| -> Result<(), _> {
-        writer.conn.execute("DELETE FROM definition", []).map_err(xunyuan_core::error::Error::from)?;
-        Err(xunyuan_core::error::Error::new(ErrorKind::Storage, "失败", "failed"))
-    });
-    assert!(failed.is_err());
-    let panicked = hub.write(|_| -> Result<(), _> { panic!("a fault in a job") });
-    assert!(panicked.is_err());
-    assert_eq!(hub.definitions().unwrap().len(), everything().len());
-    Phone::enroll(&hub, "u.pt01", 1);
-    assert_eq!(hub.stats().unwrap().devices, before + 1);
 }
