@@ -1,22 +1,30 @@
 //! The server's clock: the system's, or for rehearsals a set start that moves on with real time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use xunyuan_core::error::{Error, ErrorKind};
 
 /// The variable that sets the clock.
 pub const VARIABLE: &str = "XUNYUAN_CLOCK";
 
-/// What time it is for this process.
-#[derive(Clone, Copy, Debug, Default)]
+/// What time it is for this process; clones show the same time.
+#[derive(Clone, Debug, Default)]
 pub struct Clock {
     start: Option<(i64, Instant)>,
+    ahead_ms: Arc<AtomicI64>,
 }
 
 impl Clock {
     /// A clock that reads `start_ms` now and moves on with real time.
     #[must_use]
     pub fn set_to(start_ms: i64) -> Self {
-        Self { start: Some((start_ms, Instant::now())) }
+        Self { start: Some((start_ms, Instant::now())), ahead_ms: Arc::default() }
+    }
+
+    /// Winds a set clock forward, for rehearsals that skip hours.
+    pub fn skip(&self, ms: i64) {
+        self.ahead_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
     /// The clock that the value of `XUNYUAN_CLOCK` asks for; the system's without one.
@@ -52,7 +60,8 @@ impl Clock {
             // A system clock before 1970 reads as 1970.
             None => (0, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
         };
-        start.saturating_add(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+        let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+        start.saturating_add(elapsed).saturating_add(self.ahead_ms.load(Ordering::Relaxed))
     }
 }
 
@@ -68,6 +77,14 @@ mod tests {
         assert!((1_795_395_600_000..1_795_395_660_000).contains(&first), "{first}");
         std::thread::sleep(std::time::Duration::from_millis(5));
         assert!(clock.now_ms() >= first + 5);
+    }
+
+    #[test]
+    fn a_wound_clock_is_ahead_in_every_clone() {
+        let clock = Clock::set_to(1_000);
+        let clone = clock.clone();
+        clock.skip(60_000);
+        assert!((61_000..62_000).contains(&clone.now_ms()));
     }
 
     #[test]

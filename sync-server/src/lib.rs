@@ -1,13 +1,19 @@
 //! The branch server of Xunyuan (巡园): reconciles what devices wrote offline.
 //!
-//! `main → command → routes → api → auth → hub → core`. The hub holds the protocol and the store and
-//! knows no HTTP; everything here carries bytes and sentences between it and the outside. What is
-//! deliberately absent: rules and SQL outside of the hub, handlers that log, and a second place where
-//! an error gets its shape (that is [`problem`]).
+//! `main → command → serve → routes → api → auth → app → hub → core`. The hub holds the protocol and
+//! the store and knows no HTTP; everything here carries bytes and sentences between it and the outside.
+//! What is deliberately absent: rules and SQL outside of the hub, handlers that log, and a second place
+//! where an error gets its shape (that is [`problem`]).
 
+pub mod api;
+pub mod app;
+pub mod auth;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod demo;
 pub mod hub;
 pub mod metrics;
 pub mod problem;
+pub mod routes;
+pub mod serve;

@@ -11,6 +11,8 @@ use prometheus_client::registry::{Registry, Unit};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::hub::Stats;
+
 /// Media type of the text.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -38,6 +40,19 @@ pub struct Metrics {
     streams: Gauge,
     overloaded: Counter,
     pokes: Counter,
+    branch: Branch,
+}
+
+/// What the branch's store held when it was last asked.
+#[derive(Debug, Default)]
+struct Branch {
+    records: Gauge,
+    documents: Gauge,
+    documents_in_memory: Gauge,
+    devices: Gauge,
+    refusals: Gauge,
+    commits: Gauge,
+    writes: Gauge,
 }
 
 impl Default for Metrics {
@@ -51,6 +66,7 @@ impl Default for Metrics {
             streams: Gauge::default(),
             overloaded: Counter::default(),
             pokes: Counter::default(),
+            branch: Branch::default(),
         };
         metrics.register();
         metrics
@@ -81,6 +97,18 @@ impl Metrics {
             self.overloaded.clone(),
         );
         registry.register("pokes_sent", "Pokes written to devices", self.pokes.clone());
+        let branch = &self.branch;
+        for (name, help, gauge) in [
+            ("branch_records", "Rows over all logs", &branch.records),
+            ("branch_documents", "Documents over all scopes", &branch.documents),
+            ("branch_documents_in_memory", "Documents in memory", &branch.documents_in_memory),
+            ("branch_devices", "Devices ever enrolled", &branch.devices),
+            ("branch_refusals", "Refused runs that are kept", &branch.refusals),
+            ("branch_commits", "Transactions since the start", &branch.commits),
+            ("branch_writes", "Writes in those transactions", &branch.writes),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
     }
 
     /// Counts one answer.
@@ -115,6 +143,22 @@ impl Metrics {
     #[must_use]
     pub fn listening(&self) -> Held {
         Held::new(&self.streams)
+    }
+
+    /// Notes what the branch's store holds now.
+    pub fn note(&self, stats: &Stats) {
+        let branch = &self.branch;
+        for (gauge, count) in [
+            (&branch.records, stats.records),
+            (&branch.documents, stats.documents),
+            (&branch.documents_in_memory, stats.documents_in_memory),
+            (&branch.devices, stats.devices),
+            (&branch.refusals, stats.refusals),
+            (&branch.commits, stats.commits),
+            (&branch.writes, stats.writes),
+        ] {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// All counters as Prometheus (OpenMetrics) text.

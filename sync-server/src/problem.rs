@@ -153,7 +153,8 @@ impl Problem {
         let mut body = parts.members.clone();
         body.insert("type".to_owned(), json!(format!("urn:xunyuan:problem:{}", parts.code)));
         body.insert("title".to_owned(), json!(parts.title.en));
-        body.insert("title_zh".to_owned(), json!(parts.title.zh));
+        body.insert("zh".to_owned(), json!(parts.title.zh));
+        body.insert("en".to_owned(), json!(parts.title.en));
         body.insert("status".to_owned(), json!(parts.status.as_u16()));
         body.insert("code".to_owned(), json!(parts.code));
         body.insert("request_id".to_owned(), json!(request_id));
@@ -253,7 +254,7 @@ mod tests {
         assert_eq!(body["request_id"], "r1");
         assert_eq!(body["bytes_max"], 10);
         assert!(body["title"].as_str().unwrap().contains("too large"));
-        assert!(body["title_zh"].as_str().unwrap().contains("请求过大"));
+        assert!(body["zh"].as_str().unwrap().contains("请求过大"));
     }
 
     #[test]

@@ -4,18 +4,23 @@
 //! and an exit code to the shell. No rule and no SQL lives here: commands ask the hub. Every command
 //! speaks Chinese or English and, with `--json`, one JSON value.
 
+mod definitions;
 pub mod output;
+pub(crate) mod people;
 pub mod qr;
+mod serve;
 mod settings;
+mod store;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use xunyuan_core::error::Error;
+use xunyuan_core::error::{Error, ErrorKind};
 
 use crate::clock::{self, Clock};
 use crate::config::{Effective, Flags};
+use crate::hub::{Hub, HubOptions};
 use output::{Exit, Lang, Report};
 
 /// 巡园分公司服务器 · Branch server of Xunyuan: reconciles what devices wrote offline.
@@ -40,6 +45,44 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// 启动分公司服务器 · Run the branch server
+    Serve(Flags),
+    /// 建立数据目录(可省略) · Make the data directory (optional)
+    Init {
+        /// 组织文件 · Organisation to load
+        #[arg(long, value_name = "FILE", conflicts_with = "sample")]
+        organisation: Option<PathBuf>,
+        /// 载入示例组织 · Load the sample organisation
+        #[arg(long)]
+        sample: bool,
+    },
+    /// 组织:项目、人员、点位、排班 · Organisation: projects, people, checkpoints, schedules
+    #[command(subcommand)]
+    Org(Org),
+    /// 邀请一台设备登记,输出链接和二维码 · Invite a device: a link and a QR code
+    Invite(people::Invite),
+    /// 停用设备 · Revoke a device
+    Revoke {
+        /// 设备码或设备标识 · Code or id of the device, see devices
+        device: String,
+    },
+    /// 设备:最近联系、未同步、版本、时钟 · Devices: last seen, pending, versions, skew
+    Devices,
+    /// 检查表、台帐等定义 · Checklists, ledgers and other definitions
+    #[command(subcommand)]
+    Definitions(Definitions),
+    /// 在线备份 · Back up while the server runs
+    Backup {
+        /// 备份文件,不可已存在 · File to write, must not exist
+        file: PathBuf,
+    },
+    /// 从头核验所有链、签名、摘要 · Check every chain, signature and digest from zero
+    Verify,
+    /// 导出 · Export
+    #[command(subcommand)]
+    Export(store::Export),
+    /// 演示:真实服务器与真实设备的一天 · Demonstration: a day with the real server and real devices
+    Demo(crate::demo::Arguments),
     /// 显示生效的配置及其来源 · Print the settings that hold and where each came from
     Config(Flags),
     /// 生成命令行补全 · Print a completion script
@@ -47,6 +90,40 @@ enum Command {
         /// 终端种类 · Which shell
         shell: clap_complete::Shell,
     },
+    #[command(name = crate::demo::child::COMMAND, hide = true)]
+    DemoDevice,
+}
+
+impl Command {
+    /// The settings that the command's flags name.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        if let Self::Serve(flags) | Self::Config(flags) = self { flags.settings() } else { Vec::new() }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Org {
+    /// 载入组织文件 · Load an organisation
+    Load {
+        /// JSON 文件 · JSON file
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Definitions {
+    /// 检查目录中的定义,每个问题一行 · Check a directory, one line per problem
+    Check {
+        /// 含 *.json 的目录 · Directory with *.json
+        dir: PathBuf,
+    },
+    /// 检查并发布 · Check and publish
+    Load {
+        /// 含 *.json 的目录 · Directory with *.json
+        dir: PathBuf,
+    },
+    /// 列出已发布的定义 · List what is published
+    List,
 }
 
 /// What every command knows: settings, language, clock.
@@ -56,6 +133,37 @@ pub(crate) struct Context {
     pub(crate) lang: Lang,
     pub(crate) clock: Clock,
     pub(crate) json: bool,
+}
+
+/// Local time of output for people, minutes from UTC: the branch's.
+const UTC_OFFSET_MIN: i16 = 480;
+
+impl Context {
+    /// The hub for the one process that serves.
+    fn serving_hub(&self) -> Result<Hub, Error> {
+        let hub = Hub::open(&self.effective.config.data.dir, &HubOptions::new(entropy()?))?;
+        definitions::publish_missing(&hub, self.clock.now_ms())?;
+        Ok(hub)
+    }
+
+    /// The hub for a command; it may work beside the process that serves.
+    fn hub(&self) -> Result<Hub, Error> {
+        let options = HubOptions { beside: true, ..HubOptions::new(entropy()?) };
+        Hub::open(&self.effective.config.data.dir, &options)
+    }
+}
+
+/// Fresh random bytes.
+pub(crate) fn entropy() -> Result<[u8; 32], Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|e| {
+        Error::new(
+            ErrorKind::Storage,
+            format!("系统没有提供随机数:{e}"),
+            format!("the system gives no random bytes: {e}"),
+        )
+    })?;
+    Ok(bytes)
 }
 
 /// Runs the command that the arguments name and says how the process shall end.
@@ -80,10 +188,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(cli: Cli, lang: Lang, variable: impl Fn(&str) -> Option<String>) -> Result<Report, Error> {
-    let mut flags = match &cli.command {
-        Command::Config(flags) => flags.settings(),
-        Command::Completions { .. } => Vec::new(),
-    };
+    let mut flags = cli.command.settings();
     if let Some(dir) = &cli.data {
         flags.push(("data.dir", dir.to_string_lossy().into_owned()));
     }
@@ -97,8 +202,26 @@ fn run(cli: Cli, lang: Lang, variable: impl Fn(&str) -> Option<String>) -> Resul
     };
     let context = Context { effective, lang, clock, json: cli.json };
     announce_clock(&context, &mut std::io::stderr().lock());
-    match cli.command {
-        Command::Config(_) => settings::show(&context),
+    perform(cli.command, &context)
+}
+
+fn perform(command: Command, context: &Context) -> Result<Report, Error> {
+    match command {
+        Command::Serve(_) => serve::run(context),
+        Command::Init { organisation, sample } => store::init(context, organisation.as_deref(), sample),
+        Command::Org(Org::Load { file }) => definitions::load_organisation(context, &file),
+        Command::Invite(arguments) => people::invite(context, &arguments),
+        Command::Revoke { device } => people::revoke(context, &device),
+        Command::Devices => people::devices(context),
+        Command::Definitions(Definitions::Check { dir }) => definitions::check(context, &dir),
+        Command::Definitions(Definitions::Load { dir }) => definitions::load(context, &dir),
+        Command::Definitions(Definitions::List) => definitions::list(context),
+        Command::Backup { file } => store::backup(context, &file),
+        Command::Verify => store::verify(context),
+        Command::Export(what) => store::export(context, &what),
+        Command::Demo(arguments) => crate::demo::run(&arguments, context.lang, context.json),
+        Command::DemoDevice => crate::demo::child::run(),
+        Command::Config(_) => settings::show(context),
         Command::Completions { shell } => Ok(completions(shell)),
     }
 }

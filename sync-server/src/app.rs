@@ -1,0 +1,135 @@
+//! What every handler shares: the hub, the clock, the limits and the way from async to blocking.
+//!
+//! The hub's calls block (SQLite), so they run beside the async threads, at most
+//! `limits.exchanges_max` at a time. Who waits longer than `limits.exchange_wait_ms` for a turn is
+//! sent away with 503 and comes back: a queue without end would only move the wait into the server.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::clock::Clock;
+use crate::config::LimitConfig;
+use crate::hub::Hub;
+use crate::metrics::{Held, Metrics};
+use crate::problem::Problem;
+
+/// The state of one running server; cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The branch: protocol and store.
+    pub hub: Hub,
+    /// What time it is.
+    pub clock: Clock,
+    /// How much is taken on at once.
+    pub limits: LimitConfig,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    slots: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    stopping: watch::Receiver<bool>,
+}
+
+/// The switch that tells an [`App`] to stop.
+#[derive(Debug)]
+pub struct Stop(watch::Sender<bool>);
+
+impl Stop {
+    /// Ends the poke streams and turns new hub calls away.
+    pub fn now(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl App {
+    /// The state for a hub, and the switch that stops it.
+    #[must_use]
+    pub fn new(hub: Hub, clock: Clock, limits: LimitConfig) -> (Self, Stop) {
+        let (stop, stopping) = watch::channel(false);
+        let app = Self {
+            hub,
+            clock,
+            slots: Arc::new(Semaphore::new(limits.exchanges_max)),
+            streams: Arc::new(Semaphore::new(limits.poke_streams_max)),
+            metrics: Arc::new(Metrics::default()),
+            limits,
+            stopping,
+        };
+        (app, Stop(stop))
+    }
+
+    /// Runs a blocking call of the hub when a slot is free.
+    ///
+    /// The slot belongs to the call, not to the request: a caller that hangs up frees nothing early.
+    ///
+    /// # Errors
+    /// 503 when no slot becomes free in time or the server is stopping; 500 when the call panics.
+    pub async fn call<T, F>(&self, work: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Hub, i64) -> T + Send + 'static,
+    {
+        let slot = self.slot().await?;
+        let running = self.metrics.running();
+        let (hub, now_ms) = (self.hub.clone(), self.clock.now_ms());
+        let joined = tokio::task::spawn_blocking(move || {
+            let _held = (slot, running);
+            work(&hub, now_ms)
+        });
+        joined.await.map_err(Problem::internal)
+    }
+
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        if *self.stopping.borrow() {
+            return Err(Problem::busy());
+        }
+        let wait = Duration::from_millis(self.limits.exchange_wait_ms);
+        let turn = tokio::time::timeout(wait, Arc::clone(&self.slots).acquire_owned()).await;
+        match turn {
+            Ok(Ok(slot)) => Ok(slot),
+            Ok(Err(_)) | Err(_) => {
+                self.metrics.overloaded();
+                Err(Problem::busy())
+            }
+        }
+    }
+
+    /// A place among the listening devices, given back on drop.
+    ///
+    /// # Errors
+    /// 503 when all places are taken or the server is stopping.
+    pub fn listen(&self) -> Result<Listening, Problem> {
+        if *self.stopping.borrow() {
+            return Err(Problem::busy());
+        }
+        let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+            self.metrics.overloaded();
+            Problem::busy()
+        })?;
+        Ok(Listening { _place: place, _counted: self.metrics.listening() })
+    }
+
+    /// Resolves when the server is told to stop.
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut stopping = self.stopping.clone();
+        async move {
+            // An error means that the switch is gone, and with it the server.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        }
+    }
+
+    /// Waits until no call of the hub runs, at most `limits.stop_grace_s`; false when some still do.
+    pub async fn idle(&self) -> bool {
+        let all = u32::try_from(self.limits.exchanges_max).unwrap_or(u32::MAX);
+        let grace = Duration::from_secs(self.limits.stop_grace_s);
+        matches!(tokio::time::timeout(grace, self.slots.acquire_many(all)).await, Ok(Ok(_)))
+    }
+}
+
+/// One listening device's place.
+#[derive(Debug)]
+pub struct Listening {
+    _place: OwnedSemaphorePermit,
+    _counted: Held,
+}

@@ -1,0 +1,172 @@
+//! `init`, `backup`, `verify`, `export`: the branch's data as a whole.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use xunyuan_core::error::{Error, ErrorKind};
+
+use super::Context;
+use super::output::{Exit, Report};
+
+/// What an export holds.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(super) enum Export {
+    /// 全部流水记录,每行一条 JSON · Every record of every log, one JSON value per line
+    Records {
+        /// 输出格式 · Format of the output
+        #[arg(long, default_value = "jsonl")]
+        format: RecordFormat,
+        /// 输出文件,默认标准输出 · File to write, by default stdout
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Format of exported records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum RecordFormat {
+    /// 每行一条 JSON · One JSON value per line
+    Jsonl,
+}
+
+/// Makes the data directory, publishes what ships with the server, and an organisation when one is given.
+pub(super) fn init(context: &Context, organisation: Option<&Path>, sample: bool) -> Result<Report, Error> {
+    if let Some(file) = organisation {
+        return super::definitions::load_organisation(context, file);
+    }
+    if sample {
+        return super::definitions::load_sample(context);
+    }
+    let hub = context.hub()?;
+    let branch = hub.branch();
+    hub.close()?;
+    let dir = context.effective.config.data.dir.display().to_string();
+    let text = match &branch {
+        Some(branch) => format!("{dir}: {branch}"),
+        None => format!(
+            "{dir}: {}",
+            context.lang.pick(
+                "已就绪,尚无组织;请用 org load 载入",
+                "ready, no organisation yet; load one with org load"
+            )
+        ),
+    };
+    Ok(Report::done(json!({"dir": dir, "branch": branch}), text))
+}
+
+/// Copies the branch's store while it may be in use.
+pub(super) fn backup(context: &Context, file: &Path) -> Result<Report, Error> {
+    let hub = context.hub()?;
+    let bar = bar(context, context.lang.pick("备份", "backup"), 0);
+    let copied = hub.backup(file, |progress| {
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+    });
+    bar.finish_and_clear();
+    hub.close()?;
+    copied?;
+    let bytes = std::fs::metadata(file).map(|data| data.len()).unwrap_or_default();
+    let text = context.lang.pick("备份完成:", "backed up to");
+    Ok(Report::done(
+        json!({"file": file.display().to_string(), "bytes": bytes}),
+        format!("{text} {} ({bytes} B)", file.display()),
+    ))
+}
+
+/// Checks every chain, hash, signature, digest and row from zero.
+pub(super) fn verify(context: &Context) -> Result<Report, Error> {
+    let hub = context.hub()?;
+    let records = hub.stats()?.records;
+    let bar = bar(context, context.lang.pick("核验", "verify"), records);
+    let verified = hub.verify(|done| bar.set_position(done));
+    bar.finish_and_clear();
+    hub.close()?;
+    let report = verified?;
+    let bad = report.first_bad.as_ref();
+    let json = json!({
+        "scopes": report.scopes,
+        "records": report.records,
+        "changes": report.changes,
+        "signatures": report.signatures,
+        "documents": report.documents,
+        "first_bad": bad.map(|bad| json!({"scope": bad.scope, "seq": bad.seq, "reason": bad.reason})),
+    });
+    let lang = context.lang;
+    Ok(match bad {
+        None => {
+            let counts = format!(
+                "{} / {} / {} / {} / {}",
+                report.scopes, report.records, report.changes, report.signatures, report.documents
+            );
+            let text = lang.pick(
+                "完好(范围 / 流水 / 变更 / 签名 / 文档):",
+                "all is well (scopes / records / changes / signatures / documents):",
+            );
+            Report::done(json, format!("{text} {counts}"))
+        }
+        Some(bad) => {
+            let text = lang.pick("第一处不符:", "first bad row:");
+            Report {
+                exit: Exit::Store,
+                json,
+                text: format!("{text} {} #{}: {}", bad.scope, bad.seq, bad.reason),
+            }
+        }
+    })
+}
+
+/// Writes every record to a file or to stdout.
+pub(super) fn export(context: &Context, what: &Export) -> Result<Report, Error> {
+    let Export::Records { format: RecordFormat::Jsonl, output } = what;
+    let hub = context.hub()?;
+    let written = match output {
+        Some(path) => {
+            let file = File::create_new(path).map_err(unwritten)?;
+            let mut out = BufWriter::new(file);
+            write_records(&hub, &mut out)
+        }
+        None => write_records(&hub, &mut BufWriter::new(std::io::stdout().lock())),
+    };
+    hub.close()?;
+    let count = written?;
+    Ok(match output {
+        Some(path) => {
+            let file = path.display().to_string();
+            let text = context.lang.pick("条记录已导出到", "records exported to");
+            Report::done(json!({"file": file, "records": count}), format!("{count} {text} {file}"))
+        }
+        // The records themselves are the output.
+        None => Report { exit: Exit::Done, json: serde_json::Value::Null, text: String::new() },
+    })
+}
+
+fn write_records(hub: &crate::hub::Hub, out: &mut impl Write) -> Result<u64, Error> {
+    let mut closed = false;
+    let count = hub.export_records(|line| {
+        if closed {
+            return Ok(());
+        }
+        match writeln!(out, "{line}") {
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => closed = true,
+            other => other.map_err(unwritten)?,
+        }
+        Ok(())
+    })?;
+    if !closed {
+        super::output::ignore_closed_pipe(out.flush()).map_err(unwritten)?;
+    }
+    Ok(count)
+}
+
+fn bar(context: &Context, name: &'static str, length: u64) -> ProgressBar {
+    let target = if context.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style = ProgressStyle::with_template("{prefix} {bar:40} {pos}/{len} {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(length), target).with_style(style).with_prefix(name)
+}
+
+fn unwritten(cause: std::io::Error) -> Error {
+    Error::new(ErrorKind::Storage, "无法写入输出文件", "the output cannot be written").caused_by(cause)
+}

@@ -1,0 +1,98 @@
+//! What the audience sees while the day is played: a title and a sentence per act, a bar per device.
+//!
+//! Narration goes to stdout, bars to stderr and only on a terminal; with `--json` neither appears.
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use super::child::Crash;
+use super::script::Words;
+use crate::command::output::{Lang, cells};
+
+/// Terminal cells for the name of a device beside its bar.
+const NAME_CELLS: usize = 28;
+
+/// The narrator and its bars.
+pub(super) struct Audience {
+    lang: Lang,
+    silent: bool,
+    bars: MultiProgress,
+    pace: Duration,
+}
+
+impl Audience {
+    /// A narrator in a language; silent when the output is for programs.
+    pub(super) fn new(lang: Lang, silent: bool, pace: Option<Duration>) -> Self {
+        let watched = std::io::stderr().is_terminal() && !silent;
+        let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let usual = if watched { Duration::from_millis(25) } else { Duration::ZERO };
+        Self { lang, silent, bars: MultiProgress::with_draw_target(target), pace: pace.unwrap_or(usual) }
+    }
+
+    /// The language of the play.
+    pub(super) const fn lang(&self) -> Lang {
+        self.lang
+    }
+
+    /// Where the branch is.
+    pub(super) fn opening(&self, url: &str, dir: &Path) {
+        let text = self.lang.pick("分公司服务器已启动", "the branch server is running");
+        self.say(&format!("{text}: {url}  ({})", dir.display()));
+    }
+
+    /// What the bar of the enrolment is called.
+    pub(super) const fn enrolment(&self) -> &'static str {
+        self.lang.pick("用一次性链接登记设备", "enrolling devices by link")
+    }
+
+    /// A new act begins.
+    pub(super) fn act(&self, title: &Words, tell: &Words) {
+        // The bars of the act before have been seen.
+        let _ = self.bars.clear();
+        let tell = tell.of(self.lang);
+        let gap = if tell.is_empty() { "" } else { "\n  " };
+        self.say(&format!("\n■ {}{gap}{tell}", title.of(self.lang)));
+    }
+
+    /// How the killed process left its file.
+    pub(super) fn crashed(&self, crash: &Crash) {
+        let Crash { announced, found, given } = crash;
+        self.say(&match self.lang {
+            Lang::Zh => format!("  进程在 {given} 个动作中被杀:已报“已保存”{announced} 个,重开后找到 {found} 个;其余接着做完"),
+            Lang::En => format!("  killed within {given} actions: {announced} announced as saved, {found} found after reopening; the rest is done now"),
+        });
+    }
+
+    /// The play is over, the server stays.
+    pub(super) fn serving(&self, url: &str) {
+        let text = self.lang.pick("服务器继续运行,按 Ctrl-C 结束", "the server goes on, Ctrl-C ends it");
+        self.say(&format!("\n{url}  {text}"));
+    }
+
+    /// A bar for a device's steps.
+    pub(super) fn bar(&self, name: &str, steps: usize) -> ProgressBar {
+        let style = ProgressStyle::with_template("  {prefix} {bar:30} {pos:>3}/{len}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = self.bars.add(ProgressBar::new(steps as u64).with_style(style));
+        let padding = " ".repeat(NAME_CELLS.saturating_sub(cells(name)));
+        bar.set_prefix(format!("{name}{padding}"));
+        bar
+    }
+
+    /// Lets the audience follow.
+    pub(super) fn pause(&self) {
+        if !self.pace.is_zero() {
+            std::thread::sleep(self.pace);
+        }
+    }
+
+    fn say(&self, text: &str) {
+        if !self.silent {
+            let mut stdout = std::io::stdout().lock();
+            // The play goes on without listeners.
+            let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+        }
+    }
+}
