@@ -22,6 +22,8 @@ pub(crate) struct Device<'d> {
     pub(crate) file: PathBuf,
     /// The open replica.
     pub(crate) replica: Replica,
+    /// Ids of the person's roles.
+    roles: Vec<String>,
     /// The clock.
     pub(crate) clock: &'d Clock,
     /// Where results go.
@@ -36,7 +38,8 @@ impl<'d> Device<'d> {
     pub(crate) fn open(named: Option<&Path>, clock: &'d Clock, output: &'d Output) -> Result<Self, Failure> {
         let file = place::replica_file(named)?;
         let replica = Replica::open(&file).map_err(|error| damaged(&file, error.into(), clock))?;
-        Ok(Self { file, replica, clock, output })
+        let roles = replica.catalog().user_roles(replica.user()).iter().map(|role| role.id.clone()).collect();
+        Ok(Self { file, replica, roles, clock, output })
     }
 
     /// The time now with fresh randomness, for one action.
@@ -50,7 +53,13 @@ impl<'d> Device<'d> {
     /// The page to show records on.
     pub(crate) fn page(&self) -> Page<'_> {
         let (now_ms, utc_offset_min) = self.clock.read();
-        Page { output: self.output, catalog: self.replica.catalog(), now_ms, utc_offset_min }
+        Page {
+            output: self.output,
+            catalog: self.replica.catalog(),
+            roles: &self.roles,
+            now_ms,
+            utc_offset_min,
+        }
     }
 
     /// Reads what the person types.

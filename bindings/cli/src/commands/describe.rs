@@ -109,8 +109,11 @@ fn ledger_report(page: &Page<'_>, ledger: &Ledger) -> Report {
         let needs =
             if step.requires.is_empty() { String::new() } else { format!("  {}", step.requires.join(" ")) };
         let roles: Vec<String> = step.by.iter().map(|role| page.role(role)).collect();
-        let roles =
-            if roles.is_empty() { String::new() } else { page.faint(&format!("  ({})", roles.join("、"))) };
+        let roles = if roles.is_empty() {
+            String::new()
+        } else {
+            page.faint(&format!("  ({})", roles.join(out.pick("、", ", "))))
+        };
         let arrow = page.faint(&format!("{} → {to}", from.join("/")));
         lines.push(format!("  {}  {}  {arrow}{needs}{roles}", step.id, page.title(&step.title)));
     }

@@ -66,7 +66,7 @@ pub(super) fn enroll(
         "grants": reply.grants.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
         "exchange": outcome.json(),
     });
-    Ok(Report { json, text: lines.join("\n"), exit: outcome.exit() })
+    Ok(Report::done(json, lines.join("\n")))
 }
 
 /// Where the new replica file goes.

@@ -17,6 +17,9 @@ use crate::input::{assignments, hex, keep_photo, parts};
 use crate::output::{Report, Tone};
 use crate::show::{entry_json, entry_summary, row_name};
 
+/// The field of the person who took an entry first: whoever records it, unless somebody else is named.
+const FIRST_CONTACT: &str = "first_contact";
+
 /// Carries out one ledger command.
 pub(super) fn entry(device: &mut Device<'_>, command: &EntryCommand) -> Result<Report, Failure> {
     match command {
@@ -43,7 +46,11 @@ fn new(
             format!("there is no such ledger here: {ledger}; there are: {ids}"),
         )
     })?;
-    let fields = read_fields(device, &definition, words)?;
+    let mut fields = read_fields(device, &definition, words)?;
+    if definition.field(FIRST_CONTACT).is_some() && !fields.contains_key(FIRST_CONTACT) {
+        let user = device.replica.user().to_string();
+        fields.insert(FIRST_CONTACT.to_owned(), Value::Text(user));
+    }
     let project = project_of(device, project, &fields)?;
     let moment = device.moment()?;
     let document = device.replica.create_entry(ledger, &project, fields, &moment)?;

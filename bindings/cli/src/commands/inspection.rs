@@ -17,8 +17,8 @@ use crate::failure::Failure;
 use crate::input::{assignments, hex, keep_photo, parts};
 use crate::output::{Report, Tone};
 use crate::show::{
-    Listed, inspection_json, item_json, item_text, missing_json, missing_lines, row_json, row_name,
-    rows_text, score_json, score_text, short, slots_json, slots_text,
+    Listed, header_text, inspection_json, item_json, item_text, missing_json, missing_lines, row_json,
+    row_name, rows_text, score_json, score_text, short, slots_json, slots_text,
 };
 
 /// Today's slots with their state.
@@ -66,7 +66,10 @@ pub(super) fn set(device: &mut Device<'_>, record: &str, field: &str, text: &str
         let moment = device.moment()?;
         view = device.replica.set_header(document, field, value, &moment)?;
     }
-    Ok(sheet_report(device, &view, device.output.pick("已保存", "saved")))
+    let mut report = sheet_report(device, &view, device.output.pick("已保存", "saved"));
+    let shown = view.header.iter().filter(|shown| shown.id == field);
+    report.text = shown.map(|shown| header_text(&device.page(), &view.checklist, shown)).collect();
+    Ok(report)
 }
 
 /// Answers an item, with note and photos in the same action.
@@ -190,7 +193,13 @@ pub(super) fn complete(device: &mut Device<'_>, record: &str, with_gaps: bool) -
                 return Err(failure);
             }
             let missing = device.replica.inspection(document)?.missing;
-            let lines = missing_lines(&device.page(), &missing);
+            let mut lines = missing_lines(&device.page(), &missing);
+            lines.push(
+                device
+                    .output
+                    .pick("  带缺项完成:--with-gaps", "  to complete it all the same: --with-gaps")
+                    .to_owned(),
+            );
             Err(failure.with("missing", missing_json(&missing), lines))
         }
     }
@@ -290,7 +299,8 @@ fn answered_report(device: &Device<'_>, answered: &Answered, items: &[&str]) -> 
     let all = || view.sections.iter().flat_map(|section| &section.items);
     let changed: Vec<&ItemView> = all().filter(|item| items.contains(&item.id.as_str())).collect();
     let widest = changed.iter().map(|item| item.id.len()).max().unwrap_or(0);
-    let mut lines: Vec<String> = changed.iter().flat_map(|item| item_text(&page, item, widest)).collect();
+    let mut lines: Vec<String> =
+        changed.iter().flat_map(|item| item_text(&page, &view.checklist, item, widest)).collect();
     let (done, visible) = progress(view);
     lines.push(format!("  {done}/{visible}  {}", score_text(&page, &view.score)));
     let raised = answered

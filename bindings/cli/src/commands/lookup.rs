@@ -64,11 +64,12 @@ pub(super) fn search(device: &Device<'_>, text: &str, limit: u32) -> Result<Repo
 }
 
 /// What happened to a record.
-pub(super) fn history(device: &Device<'_>, record: &str) -> Result<Report, Failure> {
+pub(super) fn history(device: &mut Device<'_>, record: &str) -> Result<Report, Failure> {
     let row = device.record(record)?;
     let lines = device.replica.history(row.document)?;
+    let texts = device.replica.model(row.document)?.texts;
     let page = device.page();
-    Ok(Report::done(history_json(&page, &row, &lines), history_text(&page, &row, &lines)))
+    Ok(Report::done(history_json(&page, &row, &lines), history_text(&page, &row, &lines, &texts)))
 }
 
 /// Everything that waits for a decision.

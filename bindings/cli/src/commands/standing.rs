@@ -45,7 +45,11 @@ pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
             out.tone(Tone::Strong, &page.person(&identity.user)),
             page.faint(identity.user.as_str())
         ),
-        format!("{}  {}", titles.join("、"), page.project(project.as_deref().unwrap_or(&identity.branch))),
+        format!(
+            "{}  {}",
+            titles.join(out.pick("、", ", ")),
+            page.project(project.as_deref().unwrap_or(&identity.branch))
+        ),
         format!("{} {}", out.pick("设备码", "device code"), identity.device_code),
         format!("{} {}", out.pick("分公司", "branch"), identity.server_url),
         format!("{} {}", out.pick("数据文件", "replica file"), device.file.display()),

@@ -2,7 +2,9 @@
 
 use serde_json::{Value as Json, json};
 use xunyuan_core::definition::Field;
+use xunyuan_core::id::DefinitionRef;
 use xunyuan_core::rules::entry::{EntryView, EventView, FieldContent, FieldView, LineView, TransitionView};
+use xunyuan_core::rules::keys;
 
 use super::inspection::missing_json;
 use super::inspection_text::missing_lines;
@@ -24,7 +26,7 @@ pub(crate) fn entry_json(page: &Page<'_>, view: &EntryView) -> Json {
         "final": view.is_final,
         "fields": view.fields.iter().map(|field| field_json(page, field)).collect::<Vec<_>>(),
         "events": view.events.iter().map(|event| event_json(page, event)).collect::<Vec<_>>(),
-        "transitions": view.transitions.iter().map(transition_json).collect::<Vec<_>>(),
+        "transitions": view.transitions.iter().map(|step| transition_json(page, step)).collect::<Vec<_>>(),
         "marks": view.marks,
         "contests": view.contests.iter().map(|contest| json!({
             "event": contest.event,
@@ -56,15 +58,27 @@ pub(crate) fn entry_text(page: &Page<'_>, view: &EntryView) -> String {
     ];
     let ledger = page.catalog.ledger(&view.ledger);
     for field in &view.fields {
-        lines.extend(field_text(page, ledger.and_then(|ledger| ledger.field(&field.id)), field));
+        lines.extend(field_text(
+            page,
+            &view.ledger,
+            ledger.and_then(|ledger| ledger.field(&field.id)),
+            field,
+        ));
     }
     lines.push(String::new());
     lines.push(out.tone(Tone::Strong, out.pick("经过", "history")));
-    lines.extend(view.events.iter().map(|event| event_text(page, event)));
+    lines.extend(view.events.iter().map(|event| event_text(page, &view.ledger, event)));
     if !view.transitions.is_empty() {
         lines.push(String::new());
+        let (mine, others): (Vec<_>, Vec<_>) =
+            view.transitions.iter().partition(|step| step.is_open_to(page.roles));
         lines.push(out.tone(Tone::Strong, out.pick("可做", "next")));
-        lines.extend(view.transitions.iter().map(|step| transition_text(page, step)));
+        lines.extend(mine.into_iter().map(|step| transition_text(page, step)));
+        lines.extend(
+            others.into_iter().map(|step| {
+                page.faint(&format!("{}  {}", transition_text(page, step), who_text(page, step)))
+            }),
+        );
     }
     if !view.missing.is_empty() {
         lines.push(out.tone(Tone::Warn, out.pick("还缺", "still missing")));
@@ -76,7 +90,8 @@ pub(crate) fn entry_text(page: &Page<'_>, view: &EntryView) -> String {
 /// The entry on one line: number, ledger, state and what can happen next.
 pub(crate) fn entry_summary(page: &Page<'_>, view: &EntryView) -> String {
     let number = view.number.as_ref().or(view.temporary_number.as_ref());
-    let next: Vec<&str> = view.transitions.iter().map(|step| step.id.as_str()).collect();
+    let open = view.transitions.iter().filter(|step| step.is_open_to(page.roles));
+    let next: Vec<&str> = open.map(|step| step.id.as_str()).collect();
     let next = if next.is_empty() {
         String::new()
     } else {
@@ -133,17 +148,24 @@ fn event_json(page: &Page<'_>, view: &EventView) -> Json {
     })
 }
 
-fn transition_json(step: &TransitionView) -> Json {
+fn transition_json(page: &Page<'_>, step: &TransitionView) -> Json {
     json!({
         "event": step.id,
         "title": title_json(&step.title),
         "to": step.to,
         "by": step.by,
         "needs": step.missing,
+        "guard_holds": step.guard_holds,
+        "open_to_me": step.is_open_to(page.roles),
     })
 }
 
-fn field_text(page: &Page<'_>, definition: Option<&Field>, field: &FieldView) -> Vec<String> {
+fn field_text(
+    page: &Page<'_>,
+    ledger: &DefinitionRef,
+    definition: Option<&Field>,
+    field: &FieldView,
+) -> Vec<String> {
     let out = page.output;
     let label = field.title.as_ref().map_or(field.id.as_str(), |title| page.title(title));
     let shown = match &field.content {
@@ -163,8 +185,11 @@ fn field_text(page: &Page<'_>, definition: Option<&Field>, field: &FieldView) ->
     };
     let mut lines = vec![format!("  {label} {}: {shown}", page.faint(&field.id))];
     if field.is_clash {
+        let key = keys::field(&field.id);
         lines.push(out.tone(Tone::Bad, out.pick("    [冲突,待裁决]", "    [conflict, to decide]")));
-        lines.extend(field.values.iter().map(|stamped| format!("    ≠ {}", page.signed_value(stamped))));
+        lines.extend(
+            field.values.iter().map(|stamped| format!("    ≠ {}", page.signed_value(ledger, &key, stamped))),
+        );
     }
     lines
 }
@@ -175,10 +200,9 @@ fn line_text(page: &Page<'_>, line: &LineView) -> String {
     format!("    - {}", fields.join("  "))
 }
 
-fn event_text(page: &Page<'_>, view: &EventView) -> String {
+fn event_text(page: &Page<'_>, ledger: &DefinitionRef, view: &EventView) -> String {
     let out = page.output;
-    let data: Vec<String> =
-        view.event.data.iter().map(|(key, value)| format!("{key}={}", page.value(value))).collect();
+    let data = page.event_data(ledger, &view.event.data);
     let contested = if view.is_contested {
         out.tone(Tone::Bad, out.pick(" [有争议]", " [contested]"))
     } else {
@@ -189,18 +213,24 @@ fn event_text(page: &Page<'_>, view: &EventView) -> String {
         page.faint(&page.time(view.event.at_ms)),
         page.person(&view.event.by),
         page.title(&view.title),
-        data.join("  "),
+        data,
     )
     .trim_end()
     .to_owned()
 }
 
 fn transition_text(page: &Page<'_>, step: &TransitionView) -> String {
-    let out = page.output;
-    let roles: Vec<String> = step.by.iter().map(|role| page.role(role)).collect();
-    let who =
-        if roles.is_empty() { String::new() } else { page.faint(&format!("  ({})", roles.join("、"))) };
     let needs: Vec<String> = step.missing.iter().map(|id| format!("{id}=…")).collect();
     let needs = if needs.is_empty() { String::new() } else { format!("  {}", needs.join(" ")) };
-    format!("  {}  {}{needs}{who}", out.tone(Tone::Good, &step.id), page.title(&step.title))
+    format!("  {}  {}{needs}", step.id, page.title(&step.title))
+}
+
+/// Who may take a step that is not open to this person, or that its condition does not hold yet.
+fn who_text(page: &Page<'_>, step: &TransitionView) -> String {
+    let out = page.output;
+    if step.guard_holds == Some(false) {
+        return out.pick("(条件未满足)", "(its condition does not hold)").to_owned();
+    }
+    let roles: Vec<String> = step.by.iter().map(|role| page.role(role)).collect();
+    format!("({})", roles.join(out.pick("、", ", ")))
 }

@@ -1,5 +1,7 @@
 //! An inspection on a page: the sheet with its answers, what is missing and the score.
 
+use xunyuan_core::id::DefinitionRef;
+use xunyuan_core::rules::keys;
 use xunyuan_core::rules::sheet::{
     HeaderView, InspectionView, ItemView, Missing, ScanView, Score, SectionView, Signed,
 };
@@ -25,9 +27,9 @@ pub(crate) fn inspection_text(page: &Page<'_>, view: &InspectionView) -> String 
         page.faint(&format!("{}  v{}  {}", view.checklist.id, view.checklist.version, view.document)),
     ];
     lines.push(score_text(page, &view.score));
-    lines.extend(view.header.iter().map(|field| header_text(page, field)));
+    lines.extend(view.header.iter().map(|field| header_text(page, &view.checklist, field)));
     for section in &view.sections {
-        lines.extend(section_text(page, section));
+        lines.extend(section_text(page, &view.checklist, section));
     }
     for group in view.groups.iter().filter(|group| !group.lines.is_empty()) {
         lines.push(String::new());
@@ -79,9 +81,12 @@ pub(crate) fn score_text(page: &Page<'_>, score: &Score) -> String {
     parts.join("  ")
 }
 
-fn header_text(page: &Page<'_>, field: &HeaderView) -> String {
+/// One header field with its values.
+pub(crate) fn header_text(page: &Page<'_>, checklist: &DefinitionRef, field: &HeaderView) -> String {
     let label = field.title.as_ref().map_or(field.id.as_str(), |title| page.title(title));
-    let values: Vec<String> = field.values.iter().map(|stamped| page.value(&stamped.value)).collect();
+    let key = keys::header(&field.id);
+    let values: Vec<String> =
+        field.values.iter().map(|stamped| page.key_value(checklist, &key, &stamped.value)).collect();
     let shown = if values.is_empty() {
         page.faint(if field.required { page.output.pick("(必填)", "(required)") } else { "-" })
     } else {
@@ -92,7 +97,7 @@ fn header_text(page: &Page<'_>, field: &HeaderView) -> String {
     format!("  {label}{id}: {shown}{clash}")
 }
 
-fn section_text(page: &Page<'_>, section: &SectionView) -> Vec<String> {
+fn section_text(page: &Page<'_>, checklist: &DefinitionRef, section: &SectionView) -> Vec<String> {
     let out = page.output;
     let mut head = format!("{}  {}/{}", page.title(&section.title), section.answered, section.visible);
     if section.failed > 0 {
@@ -101,13 +106,18 @@ fn section_text(page: &Page<'_>, section: &SectionView) -> Vec<String> {
     let mut lines = vec![String::new(), out.tone(Tone::Strong, &head)];
     let widest = section.items.iter().map(|item| item.id.len()).max().unwrap_or(0);
     for item in section.items.iter().filter(|item| item.is_visible) {
-        lines.extend(item_text(page, item, widest));
+        lines.extend(item_text(page, checklist, item, widest));
     }
     lines
 }
 
 /// One item with its answer and what it still lacks.
-pub(crate) fn item_text(page: &Page<'_>, item: &ItemView, widest: usize) -> Vec<String> {
+pub(crate) fn item_text(
+    page: &Page<'_>,
+    checklist: &DefinitionRef,
+    item: &ItemView,
+    widest: usize,
+) -> Vec<String> {
     let out = page.output;
     let mark = match (item.answers.is_empty(), item.is_fail) {
         (true, _) => page.faint("·"),
@@ -137,7 +147,9 @@ pub(crate) fn item_text(page: &Page<'_>, item: &ItemView, widest: usize) -> Vec<
         page.title(&item.title)
     )];
     if item.is_clash {
-        lines.extend(item.answers.iter().map(|stamped| format!("      ≠ {}", page.signed_value(stamped))));
+        lines.extend(item.answers.iter().map(|stamped| {
+            format!("      ≠ {}", page.signed_value(checklist, &keys::item(&item.id), stamped))
+        }));
     }
     for note in &item.notes {
         lines.push(format!("      {} {}", out.pick("说明:", "note:"), page.value(&note.value)));
@@ -198,7 +210,11 @@ fn closing_text(page: &Page<'_>, view: &InspectionView) -> Vec<String> {
         lines.push(format!("  {label}: {}  {}", signed_text(page, &amendment.signed), amendment.reason));
     }
     for orphan in &view.orphans {
-        let values: Vec<String> = orphan.values.iter().map(|stamped| page.signed_value(stamped)).collect();
+        let values: Vec<String> = orphan
+            .values
+            .iter()
+            .map(|stamped| page.signed_value(&view.checklist, &orphan.key, stamped))
+            .collect();
         let label = out.pick("不再对应的答案", "kept answer without a question");
         lines.push(format!("  {label} {}: {}", orphan.key, values.join(" / ")));
     }

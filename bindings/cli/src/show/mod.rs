@@ -12,7 +12,7 @@ mod slots;
 
 pub(crate) use entry::{entry_json, entry_summary, entry_text};
 pub(crate) use inspection::{inspection_json, item_json, missing_json, score_json};
-pub(crate) use inspection_text::{inspection_text, item_text, missing_lines, score_text};
+pub(crate) use inspection_text::{header_text, inspection_text, item_text, missing_lines, score_text};
 pub(crate) use page::{Page, short, title_json};
 pub(crate) use rows::{
     Listed, clashes_json, clashes_text, history_json, history_text, row_json, row_name, rows_json, rows_text,

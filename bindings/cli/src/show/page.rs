@@ -1,6 +1,7 @@
 //! What every view needs: language, people's names, times and values as text.
 
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use xunyuan_core::definition::{Catalog, Field, FieldType, Title};
 use xunyuan_core::document::model::{Stamped, Value};
 use xunyuan_core::error::Sentence;
@@ -24,6 +25,8 @@ pub(crate) struct Page<'p> {
     pub(crate) output: &'p Output,
     /// Names and titles.
     pub(crate) catalog: &'p Catalog,
+    /// Ids of the person's roles.
+    pub(crate) roles: &'p [String],
     /// The device's time, milliseconds since 1970.
     pub(crate) now_ms: i64,
     /// Minutes from UTC.
@@ -134,6 +137,9 @@ impl Page<'_> {
         let field = |id: &str| {
             let field = ledger.and_then(|ledger| ledger.field(id));
             let field = field.or_else(|| checklist?.header_fields.iter().find(|field| field.id == id));
+            if id == keys::TEMPORARY_NUMBER {
+                return Some(self.output.pick("临时号", "temporary number").to_owned());
+            }
             Some(field?.title.as_ref().map_or(id, |title| self.title(title)).to_owned())
         };
         match Key::parse(key)? {
@@ -196,11 +202,53 @@ impl Page<'_> {
         named.map_or_else(|| self.value(value), |title| self.title(title).to_owned())
     }
 
-    /// `value, who, when` of one of several values.
-    pub(crate) fn signed_value(&self, stamped: &Stamped) -> String {
+    /// What stands under a key, in words: an option by its name, a member of a set by hers.
+    pub(crate) fn key_value(&self, reference: &DefinitionRef, key: &str, value: &Value) -> String {
+        let checklist = self.catalog.checklist(reference);
+        let header = |id: &str| checklist?.header_fields.iter().find(|field| field.id == id);
+        let present = *value == Value::Bool(true);
+        match Key::parse(key) {
+            Some(Key::HeaderElement(_, element) | Key::Set(_, element)) if present => {
+                self.name_of(element).unwrap_or_else(|| element.to_owned())
+            }
+            Some(Key::Header(id)) => self.field_value(header(id), value),
+            Some(Key::Field(id)) => {
+                self.field_value(self.catalog.ledger(reference).and_then(|ledger| ledger.field(id)), value)
+            }
+            Some(Key::Item(id)) => {
+                let mut items =
+                    checklist.into_iter().flat_map(|list| list.sections.iter().flat_map(|s| &s.items));
+                let set = items.find(|item| item.id == id).and_then(|item| item.response_set.as_deref());
+                let options = set.and_then(|set| self.catalog.response_set(set)).map(|set| &set.options);
+                let option = options
+                    .and_then(|all| all.iter().find(|option| Some(option.id.as_str()) == value.as_text()));
+                option.map_or_else(|| self.value(value), |option| self.title(&option.title).to_owned())
+            }
+            Some(_) | None => self.value(value),
+        }
+    }
+
+    /// What an event carries, in words.
+    pub(crate) fn event_data(&self, reference: &DefinitionRef, data: &BTreeMap<String, Value>) -> String {
+        let ledger = self.catalog.ledger(reference);
+        let one = |(name, value): (&String, &Value)| {
+            let field = ledger.and_then(|ledger| ledger.field(name));
+            let label = field.and_then(|field| field.title.as_ref()).map(|title| self.title(title));
+            let label = label.unwrap_or(match name.as_str() {
+                "note" => self.output.pick("说明", "note"),
+                "reason" => self.output.pick("原因", "reason"),
+                other => other,
+            });
+            format!("{label}: {}", self.field_value(field, value))
+        };
+        data.iter().map(one).collect::<Vec<_>>().join("  ")
+    }
+
+    /// `value, who, when` of one of several values under a key.
+    pub(crate) fn signed_value(&self, reference: &DefinitionRef, key: &str, stamped: &Stamped) -> String {
         format!(
             "{} {}",
-            self.value(&stamped.value),
+            self.key_value(reference, key, &stamped.value),
             self.faint(&format!("({} {})", self.person(&stamped.by), self.time(stamped.at_ms)))
         )
     }

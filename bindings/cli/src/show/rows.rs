@@ -1,7 +1,10 @@
 //! Lists: records, history, conflicts.
 
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use xunyuan_core::projection::{ClashRow, HistoryLine, LineKind, Row, RowKind};
+
+use xunyuan_core::rules::keys::Key;
 
 use super::page::{Page, definition_json, short, value_json};
 use crate::output::{Table, Tone};
@@ -106,7 +109,13 @@ pub(crate) fn history_json(page: &Page<'_>, row: &Row, lines: &[HistoryLine]) ->
 }
 
 /// A history on a page: what happened first, then the values as they stand.
-pub(crate) fn history_text(page: &Page<'_>, row: &Row, lines: &[HistoryLine]) -> String {
+/// `texts` are the record's shared texts by field, which the lines only mark.
+pub(crate) fn history_text(
+    page: &Page<'_>,
+    row: &Row,
+    lines: &[HistoryLine],
+    texts: &BTreeMap<String, String>,
+) -> String {
     let out = page.output;
     let mut text = vec![out.tone(Tone::Strong, &format!("{}  {}", row_name(row), row.summary))];
     let mut table = Table::new(match out.lang() {
@@ -114,11 +123,16 @@ pub(crate) fn history_text(page: &Page<'_>, row: &Row, lines: &[HistoryLine]) ->
         crate::locale::Lang::En => ["time", "person", "what", "state after", "content"],
     });
     for line in lines {
-        let data: Vec<String> = match line.kind {
-            LineKind::Value => line.data.values().map(|value| page.value(value)).collect(),
-            LineKind::Event => {
-                line.data.iter().map(|(key, value)| format!("{key}={}", page.value(value))).collect()
+        let data = match line.kind {
+            LineKind::Value if shared_text(&line.what, texts).is_some() => {
+                shared_text(&line.what, texts).unwrap_or_default().to_owned()
             }
+            LineKind::Value => {
+                let values =
+                    line.data.values().map(|value| page.key_value(&row.definition, &line.what, value));
+                values.collect::<Vec<_>>().join("  ")
+            }
+            LineKind::Event => page.event_data(&row.definition, &line.data),
         };
         let contested = if line.contested { out.pick(" [有争议]", " [contested]") } else { "" };
         table.row([
@@ -126,7 +140,7 @@ pub(crate) fn history_text(page: &Page<'_>, row: &Row, lines: &[HistoryLine]) ->
             page.person(&line.by),
             page.what(&row.definition, line),
             format!("{}{contested}", page.state(&row.definition, &line.state)),
-            data.join("  "),
+            data,
         ]);
     }
     text.extend(table.lines(out.columns()));
@@ -165,15 +179,31 @@ pub(crate) fn clashes_text(page: &Page<'_>, clashes: &[(Option<Row>, ClashRow)])
     for (row, clash) in clashes {
         let name = row.as_ref().map_or_else(|| short(clash.document), row_name);
         let summary = row.as_ref().map_or("", |row| row.summary.as_str());
-        text.push(format!("{}  {}  {summary}", out.tone(Tone::Strong, &name), clash.key));
+        let about =
+            row.as_ref().and_then(|row| page.key_name(&row.definition, &clash.key)).unwrap_or_default();
+        text.push(format!(
+            "{}  {summary}  {about} {}",
+            out.tone(Tone::Strong, &name),
+            page.faint(&clash.key)
+        ));
         for (at, choice) in clash.choices.iter().enumerate() {
             let stands = if at == 0 { out.pick("  ← 暂时有效", "  <- stands for now") } else { "" };
             let who = page.faint(&format!("({} {})", page.person(&choice.by), page.time(choice.at_ms)));
-            text.push(format!("  {}. {} {who}{stands}", at + 1, page.value(&choice.value)));
+            let value = row.as_ref().map_or_else(
+                || page.value(&choice.value),
+                |row| page.key_value(&row.definition, &clash.key, &choice.value),
+            );
+            text.push(format!("  {}. {value} {who}{stands}", at + 1));
         }
         text.push(page.faint(&format!("  xunyuan resolve {name} {} N", clash.key)));
     }
     text.join("\n")
+}
+
+/// The shared text that a key marks.
+fn shared_text<'t>(key: &str, texts: &'t BTreeMap<String, String>) -> Option<&'t str> {
+    let Key::Field(field) = Key::parse(key)? else { return None };
+    texts.get(field).map(String::as_str)
 }
 
 fn kind_id(kind: RowKind) -> &'static str {

@@ -32,6 +32,11 @@ pub(crate) fn slots_json(page: &Page<'_>, slots: &[SlotView]) -> Json {
 /// The slots on a page.
 pub(crate) fn slots_text(page: &Page<'_>, slots: &[SlotView]) -> String {
     let out = page.output;
+    if page.catalog.organisation().is_none() {
+        return out
+            .pick("本机还没有组织和定义;请先同步", "no organisation and definitions here yet; sync first")
+            .to_owned();
+    }
     if slots.is_empty() {
         return out.pick("今天没有你的计划时段", "no slot of the schedule concerns you today").to_owned();
     }
