@@ -63,7 +63,7 @@ impl Source {
 }
 
 /// The Rust files below `folders` that are not tests as a whole: neither declared as `#[cfg(test)] mod x;`
-/// nor lying in such a module's folder.
+/// nor lying in such a module's folder, nor in a crate's `tests/`.
 pub(crate) fn product<'a>(tree: &'a Tree, folders: &'a [&'a str]) -> Vec<(&'a str, &'a str)> {
     let mut tests = BTreeSet::new();
     for (file, text) in tree.under(folders, ".rs") {
@@ -80,7 +80,10 @@ pub(crate) fn product<'a>(tree: &'a Tree, folders: &'a [&'a str]) -> Vec<(&'a st
             }
         }
     }
-    let is_test = |file: &str| tests.iter().any(|test| file.starts_with(test.as_str()));
+    let is_test = |file: &str| {
+        let beside_src = file.contains("/tests/") && !file.contains("/src/");
+        beside_src || tests.iter().any(|test| file.starts_with(test.as_str()))
+    };
     tree.under(folders, ".rs").filter(|(file, _)| !is_test(file)).collect()
 }
 
