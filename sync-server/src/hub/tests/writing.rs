@@ -18,10 +18,11 @@ fn holding() -> (Job, Receiver<()>, Sender<()>) {
     (job, running, go)
 }
 
+/// Whether a job worked, and whether its commit did.
+type Ended = (bool, Result<(), Error>);
+
 /// A job, and how it ended.
-fn job(
-    work: impl FnOnce(&mut Writer) -> Result<(), Error> + Send + 'static,
-) -> (Job, Receiver<(bool, Result<(), Error>)>) {
+fn job(work: impl FnOnce(&mut Writer) -> Result<(), Error> + Send + 'static) -> (Job, Receiver<Ended>) {
     let (reply, answer) = channel();
     let job: Job = Box::new(move |writer| {
         let worked = writer.and_then(work).is_ok();
