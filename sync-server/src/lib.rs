@@ -17,3 +17,5 @@ pub mod metrics;
 pub mod problem;
 pub mod routes;
 pub mod serve;
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,10 @@
 //! The server's routes over a real socket: statuses, problem bodies, the poke stream, overload, stop.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test fail the test")]
-
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::LimitConfig;
+use crate::hub::{Hub, HubOptions};
+use crate::serve;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -19,11 +22,6 @@ use xunyuan_core::id::{ScopeId, UserId};
 use xunyuan_core::wire::frame;
 use xunyuan_core::wire::key::{Key, enroll_bytes};
 use xunyuan_core::wire::message::{Directive, Health, PROTOCOL, Reply, Request, ScopeRequest};
-use xunyuan_server::app::App;
-use xunyuan_server::clock::Clock;
-use xunyuan_server::config::LimitConfig;
-use xunyuan_server::hub::{Hub, HubOptions};
-use xunyuan_server::serve;
 
 const NOW_MS: i64 = 1_795_395_600_000;
 const PERSON: &str = "u.fd01";
@@ -146,6 +144,8 @@ fn idle(protocol: u16) -> Request {
         definitions: Vec::new(),
         push: Vec::new(),
         health: Health::default(),
+        keep_after_ms: None,
+        wanted: Vec::new(),
     }
 }
 
