@@ -147,6 +147,7 @@ impl Replica {
             progress.more = true;
         }
         self.take_verdicts(&asked.runs, &reply.verdicts, progress)?;
+        let was_blank = self.catalog.organisation().is_none();
         let Reply { scopes, definitions, directives, restored, .. } = reply;
         let (first, rest): (Vec<_>, Vec<_>) =
             scopes.into_iter().partition(|page| page.scope.stream() == "definitions");
@@ -162,6 +163,8 @@ impl Replica {
         }
         let waiting = outbox::pending_count(self.store.reader())? > 0;
         let moved_on = progress.acknowledged > 0 || !progress.refused.is_empty();
+        // A blank replica asked for the organisation alone; the other scopes follow at once.
+        progress.more |= was_blank && self.catalog.organisation().is_some();
         progress.more |= (waiting && moved_on) || self.exchange.is_mid_turn(REQUEST_SCOPES_MAX - 1);
         Ok(())
     }

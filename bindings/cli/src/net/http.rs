@@ -167,11 +167,11 @@ fn refused(status: u16, said: &[u8], retry_after_ms: Option<u64>) -> Failure {
     }
 }
 
-/// The branch's problem body (RFC 9457): `code`, `title` in English, `title_zh` in Chinese.
+/// The branch's problem body (RFC 9457) with the members `code`, `zh` and `en`.
 fn sentence_of(said: &[u8]) -> Option<(String, String, String)> {
     let problem: Json = serde_json::from_slice(said).ok()?;
     let text = |key: &str| problem.get(key).and_then(Json::as_str).map(str::to_owned);
-    Some((text("code")?, text("title_zh")?, text("title")?))
+    Some((text("code")?, text("zh")?, text("en")?))
 }
 
 #[cfg(test)]
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn refusals_of_the_branch_are_exit_1_in_its_own_words() {
-        let reply = "HTTP/1.1 403 Forbidden\r\nContent-Length: 70\r\nConnection: close\r\n\r\n{\"code\":\"revoked\",\"title_zh\":\"已吊销\",\"title\":\"this device is out\"}";
+        let reply = "HTTP/1.1 403 Forbidden\r\nContent-Length: 61\r\nConnection: close\r\n\r\n{\"code\":\"revoked\",\"zh\":\"已吊销\",\"en\":\"this device is out\"}";
         let failed = post(&answering(reply)).unwrap_err();
         assert_eq!((failed.failure.exit(), failed.failure.code()), (1, "revoked"));
         assert_eq!(failed.failure.sentences(), ("已吊销", "this device is out"));
