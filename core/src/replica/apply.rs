@@ -27,6 +27,21 @@ const PROJECT_LATER_MAX: u32 = 500;
 /// Times in a row that a scope may start again before it waits for the next wake.
 const RESETS_MAX: u32 = 3;
 
+/// What the records of a page add up to.
+struct Tally {
+    digest: Digest,
+    /// Changes of the page's earlier records: a run that was pushed again with more in it stands in the
+    /// log as two records, and the second covers only what the first does not.
+    covered: BTreeSet<ChangeHash>,
+}
+
+impl Tally {
+    fn add(&mut self, document: &DocumentId, hash: ChangeHash) {
+        self.digest.add(document, &hash);
+        self.covered.insert(hash);
+    }
+}
+
 /// One record of a page, checked and ready to store.
 enum Arrival {
     /// A definition version.
@@ -133,11 +148,13 @@ impl Replica {
         if (standing.cursor, standing.chain) != (from.cursor, from.chain) {
             return Ok(());
         }
-        let mut digest = Digest { count: standing.count, sum: standing.sum };
+        let digest = Digest { count: standing.count, sum: standing.sum };
+        let mut tally = Tally { digest, covered: BTreeSet::new() };
         let arrivals = verified.and_then(|()| {
             let records = page.records.iter();
-            records.map(|record| self.arrival(&page.scope, record, definitions, &mut digest)).collect()
+            records.map(|record| self.arrival(&page.scope, record, definitions, &mut tally)).collect()
         });
+        let digest = tally.digest;
         let arrivals: Vec<Arrival> = match arrivals {
             Ok(arrivals) => arrivals,
             Err(error) if error.kind() == ErrorKind::Protocol => {
@@ -170,11 +187,11 @@ impl Replica {
         scope: &ScopeId,
         record: &Record,
         definitions: &[DefinitionRef],
-        digest: &mut Digest,
+        tally: &mut Tally,
     ) -> Result<Arrival, Error> {
         match &record.body {
             Body::Definition { reference, json } => {
-                digest.add(&definition_document(reference), &record.body.last_hash());
+                tally.digest.add(&definition_document(reference), &record.body.last_hash());
                 Ok(Arrival::Definition(reference.clone(), json.clone()))
             }
             Body::Run(run) => {
@@ -187,10 +204,10 @@ impl Replica {
                 if hashes.last() != Some(&run.last_hash) {
                     return Err(unasked());
                 }
-                Ok(run_arrival(scope, record, run, Some(definition.clone()), hashes, digest))
+                Ok(run_arrival(scope, record, run, Some(definition.clone()), hashes, tally))
             }
             Body::Stub { last_hash, changes, sum } => {
-                digest.add_all(&Digest { count: u64::from(*changes), sum: *sum });
+                tally.digest.add_all(&Digest { count: u64::from(*changes), sum: *sum });
                 Ok(Arrival::Stub {
                     scope: scope.clone(),
                     seq: record.seq,
@@ -199,14 +216,15 @@ impl Replica {
                 })
             }
             Body::Own(last_hash) => {
-                let rows = outbox::covered_by(self.store.reader(), record.document, *last_hash)?;
+                let mut rows = outbox::covered_by(self.store.reader(), record.document, *last_hash)?;
+                rows.retain(|row| !tally.covered.contains(&row.hash));
                 if rows.is_empty() {
                     return Ok(Arrival::OwnMissing);
                 }
                 let rows: Vec<&OutboxRow> = rows.iter().collect();
                 let run = self.signed_run(scope, &rows, 0)?;
                 let hashes = rows.iter().map(|row| row.hash).collect();
-                Ok(run_arrival(scope, record, &run, None, hashes, digest))
+                Ok(run_arrival(scope, record, &run, None, hashes, tally))
             }
         }
     }
@@ -346,9 +364,9 @@ fn run_arrival(
     run: &Run,
     definition: Option<DefinitionRef>,
     hashes: Vec<ChangeHash>,
-    digest: &mut Digest,
+    tally: &mut Tally,
 ) -> Arrival {
-    hashes.iter().for_each(|hash| digest.add(&record.document, hash));
+    hashes.iter().for_each(|hash| tally.add(&record.document, *hash));
     let record = RecordRow {
         scope: scope.clone(),
         seq: record.seq,
