@@ -209,7 +209,11 @@ impl World {
         while let Some(progress) = self.exchange(device) {
             let more = progress.more;
             all.push(progress);
-            assert!(all.len() <= EXCHANGES_MAX as usize, "device {device} does not come to rest");
+            assert!(
+                all.len() <= EXCHANGES_MAX as usize,
+                "law 9: device {device} does not come to rest: {:?}",
+                all.last()
+            );
             if !more {
                 break;
             }

@@ -6,4 +6,6 @@ mod convergence;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod wire;

@@ -4,4 +4,5 @@
 //! scenario.
 
 mod entries;
+mod exchange;
 mod sheets;
