@@ -69,6 +69,17 @@ const PLANTS: &[Plant] = &[
     (
         "server rooms",
         "sync-server/src/hub/a.rs:2",
+        &[("sync-server/src/hub/a.rs", "//! x\nuse crate::{api, hub};\n")],
+    ),
+    (
+        "server rooms",
+        "sync-server/src/api/a.rs:2",
+        &[("sync-server/src/api/a.rs", "//! x\nfn f() { rusqlite::Connection::open(a); }\n")],
+    ),
+    ("server rooms", "sync-server/src/shed.rs:1", &[("sync-server/src/shed.rs", "//! x\n")]),
+    (
+        "server rooms",
+        "sync-server/src/hub/a.rs:2",
         &[("sync-server/src/hub/a.rs", "//! x\nuse axum::Router;\n")],
     ),
     (
