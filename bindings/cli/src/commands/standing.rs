@@ -206,7 +206,11 @@ pub(super) fn sync(
         lines.extend(text);
         report.exit = report.exit.max(exit);
     }
+    let first_error = replicas.iter().map(|one: &Json| &one["error"]).find(|error| !error.is_null()).cloned();
     report.json = json!({ "replicas": replicas });
+    if let Some(error) = first_error {
+        report.json["error"] = error;
+    }
     report.text = lines.join("\n");
     Ok(report)
 }

@@ -85,8 +85,16 @@ pub(crate) fn score_text(page: &Page<'_>, score: &Score) -> String {
 pub(crate) fn header_text(page: &Page<'_>, checklist: &DefinitionRef, field: &HeaderView) -> String {
     let label = field.title.as_ref().map_or(field.id.as_str(), |title| page.title(title));
     let key = keys::header(&field.id);
-    let values: Vec<String> =
-        field.values.iter().map(|stamped| page.key_value(checklist, &key, &stamped.value)).collect();
+    let definition = page.catalog.checklist(checklist);
+    let known = definition.and_then(|list| list.header_fields.iter().find(|known| known.id == field.id));
+    let shows_all = field.is_clash || known.is_some_and(|known| known.kind.is_many());
+    let counted = if shows_all { field.values.len() } else { 1 };
+    let values: Vec<String> = field
+        .values
+        .iter()
+        .take(counted)
+        .map(|stamped| page.key_value(checklist, &key, &stamped.value))
+        .collect();
     let shown = if values.is_empty() {
         page.faint(if field.required { page.output.pick("(必填)", "(required)") } else { "-" })
     } else {

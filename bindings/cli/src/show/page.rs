@@ -13,6 +13,8 @@ use xunyuan_core::time::{civil, rfc3339};
 
 use crate::output::{Output, Tone};
 
+/// Who the branch server itself writes as: official numbers, late edits.
+const SERVER_USER: &str = "sys.server";
 /// Digits of a document id that a person sees.
 const SHORT_ID: usize = 8;
 /// Times before this are running numbers, not moments: 1990-01-01.
@@ -46,6 +48,9 @@ impl Page<'_> {
 
     /// A person's name, or the id where the organisation is not known here.
     pub(crate) fn person(&self, user: &UserId) -> String {
+        if user.as_str() == SERVER_USER {
+            return self.output.pick("分公司服务器", "branch server").to_owned();
+        }
         self.catalog.user(user).map_or_else(|| user.to_string(), |known| known.name.clone())
     }
 

@@ -195,6 +195,9 @@ pub(crate) fn clashes_text(page: &Page<'_>, clashes: &[(Option<Row>, ClashRow)])
             );
             text.push(format!("  {}. {value} {who}{stands}", at + 1));
         }
+        if matches!(Key::parse(&clash.key), Some(Key::Item(_))) {
+            text.push(out.pick("  裁决前按不合格计分", "  until then it scores as failing").to_owned());
+        }
         text.push(page.faint(&format!("  xunyuan resolve {name} {} N", clash.key)));
     }
     text.join("\n")

@@ -119,7 +119,9 @@ impl Watched {
             }
         };
         let outcome = session.exchange(&mut replica);
-        let user = replica.user().to_string();
+        let user = replica.user().clone();
+        let person =
+            replica.catalog().user(&user).map_or_else(|| user.to_string(), |known| known.name.clone());
         if !self.listening && outcome.failure.is_none() {
             let identity = replica.identity();
             listen(
@@ -133,30 +135,30 @@ impl Watched {
         }
         drop(replica);
         self.trace = trace(file);
-        self.tell(session.output, &user, &outcome);
+        self.tell(session.output, (user.as_str(), &person), &outcome);
         self.due = Instant::now() + self.next_wait(&outcome, every);
         if outcome.wiped { Break(()) } else { Continue(()) }
     }
 
     /// One line when something moved or the connection came or went; silence otherwise.
-    fn tell(&mut self, output: &Output, user: &str, outcome: &Outcome) {
-        let news = outcome.has_news() || outcome.failure.is_some() != self.offline;
-        if news && output.is_json() {
+    fn tell(&mut self, output: &Output, (user, person): (&str, &str), outcome: &Outcome) {
+        let turned = outcome.failure.is_some() != self.offline;
+        if output.is_json() && (turned || outcome.has_news()) {
             let mut line = outcome.json();
             line["user"] = json!(user);
             output.print(&line.to_string());
         }
-        if news && !output.is_json() {
+        if !output.is_json() && outcome.has_news() {
             for line in outcome.lines(output) {
-                output.print(&format!("{user}  {line}"));
+                output.print(&format!("{person}  {line}"));
             }
         }
         match (&outcome.failure, self.offline) {
             (Some(failure), false) => {
                 let (zh, en) = failure.sentences();
-                output.say(&format!("{user}  {zh}"), &format!("{user}  {en}"));
+                output.say(&format!("{person}  {zh}"), &format!("{person}  {en}"));
             }
-            (None, true) => output.say(&format!("{user}  又连上了"), &format!("{user}  connected again")),
+            (None, true) => output.say(&format!("{person}  又连上了"), &format!("{person}  connected again")),
             _ => {}
         }
         self.offline = outcome.failure.is_some();
