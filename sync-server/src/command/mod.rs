@@ -1,6 +1,6 @@
 //! The command line of the branch server.
 //!
-//! Receives the arguments of the process, hands one [`Report`](output::Report) to stdout or stderr
+//! Receives the arguments of the process, hands one [`Report`] to stdout or stderr
 //! and an exit code to the shell. No rule and no SQL lives here: commands ask the hub. Every command
 //! speaks Chinese or English and, with `--json`, one JSON value.
 
