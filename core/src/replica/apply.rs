@@ -249,6 +249,9 @@ impl Replica {
         let catalog = &self.catalog;
         self.store.write(|connection| {
             arrivals.iter().try_for_each(|arrival| arrival.save(connection))?;
+            if has_definitions {
+                documents::forget_projections(connection)?;
+            }
             for (done, document) in touched.iter().enumerate() {
                 if done < PROJECT_WITH_PAGE_MAX {
                     if let Some(row) = documents::find(connection, *document)? {
@@ -269,22 +272,19 @@ impl Replica {
         Ok(())
     }
 
-    /// Rebuilds rows that had to wait, some at a time.
-    pub(super) fn project_late(&mut self, progress: &mut Progress) -> Result<(), Error> {
-        let waiting = documents::unprojected(self.store.reader(), PROJECT_LATER_MAX)?;
-        if waiting.is_empty() {
-            return Ok(());
-        }
+    /// Rebuilds the rows that had to wait, a transaction for some at a time; what cannot be built yet
+    /// stays marked.
+    pub(super) fn project_late(&mut self) -> Result<(), Error> {
         let catalog = &self.catalog;
-        let mut done = 0;
-        self.store.write(|connection| {
-            for row in &waiting {
-                done += usize::from(project(connection, catalog, row)?);
-            }
-            Ok(())
-        })?;
-        progress.more |= done > 0 && waiting.len() > done;
-        Ok(())
+        let mut after = None;
+        loop {
+            let waiting = documents::unprojected(self.store.reader(), after, PROJECT_LATER_MAX)?;
+            let Some(last) = waiting.last() else { return Ok(()) };
+            after = Some(last.document);
+            self.store.write(|connection| {
+                waiting.iter().try_for_each(|row| project(connection, catalog, row).map(drop))
+            })?;
+        }
     }
 
     pub(super) fn follow(&mut self, directives: &[Directive], progress: &mut Progress) -> Result<(), Error> {

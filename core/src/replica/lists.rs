@@ -195,7 +195,7 @@ impl Replica {
             pending_records: count(records.len()),
             refused_changes: count(outbox::refused(connection)?.len()),
             conflicts: count(projection::conflicts(connection)?.len()),
-            unprojected: count(documents::unprojected(connection, u32::MAX)?.len()),
+            unprojected: count(documents::unprojected(connection, None, u32::MAX)?.len()),
             last_exchange_ms,
             clock_offset_ms: offset,
             is_clock_suspicious: offset.is_some_and(|ms| ms.abs() > CLOCK_SKEW_SUSPICIOUS_MS),

@@ -156,7 +156,7 @@ impl Replica {
         }
         self.take_restored(restored, &definitions, progress)?;
         self.follow(&directives, progress)?;
-        self.project_late(progress)?;
+        self.project_late()?;
         progress.more |= !stubs::wanted(self.store.reader(), 1)?.is_empty() && !asked.wanted_any;
         if !progress.more {
             self.clear_old(moment)?;
@@ -209,7 +209,8 @@ impl Replica {
             definitions,
             push,
             health: Health {
-                pending_changes: outbox::pending_count(connection)?,
+                pending_changes: outbox::pending_count(connection)?
+                    .saturating_sub(u32::try_from(pending.len()).unwrap_or(u32::MAX)),
                 pending_photos: 0,
                 conflicts: u32::try_from(projection::conflicts(connection)?.len()).unwrap_or(u32::MAX),
             },

@@ -86,11 +86,23 @@ pub(crate) fn set_projected(
     Ok(())
 }
 
-/// Documents whose rows wait to be rebuilt, at most `most`.
-pub(crate) fn unprojected(connection: &Connection, most: u32) -> Result<Vec<DocumentRow>, Error> {
-    let mut statement =
-        connection.prepare_cached(&format!("{SELECT} WHERE projected = 0 ORDER BY document LIMIT ?1"))?;
-    Ok(statement.query_map([most], document_row)?.collect::<Result<_, _>>()?)
+/// Marks the rows of every document as waiting: they also say what definitions make of it.
+pub(crate) fn forget_projections(connection: &Connection) -> Result<(), Error> {
+    connection.execute("UPDATE document SET projected = 0", [])?;
+    Ok(())
+}
+
+/// Documents whose rows wait to be rebuilt, in the order of their ids after `after`, at most `most`.
+pub(crate) fn unprojected(
+    connection: &Connection,
+    after: Option<DocumentId>,
+    most: u32,
+) -> Result<Vec<DocumentRow>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "{SELECT} WHERE projected = 0 AND document > ?1 ORDER BY document LIMIT ?2"
+    ))?;
+    let after: &[u8] = after.as_ref().map_or(&[], |document| document.as_bytes());
+    Ok(statement.query_map(params![after, most], document_row)?.collect::<Result<_, _>>()?)
 }
 
 /// The row of one document.

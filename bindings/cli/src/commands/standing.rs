@@ -186,7 +186,9 @@ pub(super) fn sync(
     let dir = named.map_or_else(place::data_dir, |file| Ok(place::dir_of(file)))?;
     let files = || {
         let named = named.filter(|file| file.is_file()).map(Path::to_owned);
-        place::replicas_in(&dir).into_iter().chain(named).collect::<BTreeSet<PathBuf>>()
+        // One file may be named in two ways: relative by the person, absolute by the directory.
+        let whole = |file: PathBuf| file.canonicalize().unwrap_or(file);
+        place::replicas_in(&dir).into_iter().chain(named).map(whole).collect::<BTreeSet<PathBuf>>()
     };
     if files().is_empty() || named.is_some_and(|file| !file.is_file()) {
         place::replica_file(named)?;
