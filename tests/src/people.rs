@@ -21,6 +21,9 @@ pub const PROJECT: &str = "pj.lanyuan";
 /// The ledger of the front desk.
 pub const FRONT_DESK: &str = "led.front_desk";
 
+/// Items that the app of the power-cut scenario answers in turn.
+pub const WRITER_ITEMS: [&str; 4] = ["pp.green.01", "pp.green.03", "pp.clean.01", "pp.clean.02"];
+
 /// A text value.
 #[must_use]
 pub fn text(value: &str) -> Value {

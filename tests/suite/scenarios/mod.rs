@@ -5,4 +5,5 @@
 
 mod entries;
 mod exchange;
+mod power;
 mod sheets;
