@@ -3,6 +3,7 @@
 //! The programs are built before the tests run (`tests/run` does, or `cargo build --workspace`); they
 //! are looked up beside the test binary.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -88,33 +89,47 @@ pub fn terminal(replica: &Path, arguments: &[&str]) -> Command {
 pub struct Branch {
     child: Child,
     dir: PathBuf,
-    /// Where it answers, e.g. `http://127.0.0.1:40123`.
-    pub url: String,
+    address: String,
 }
 
 impl Branch {
-    /// Starts a server on a data directory and waits until it answers.
+    /// Makes a data directory with the embedded definitions and the sample organisation, and starts a
+    /// server on it.
     ///
     /// # Panics
-    /// When it does not answer in time.
+    /// When the server does not answer in time.
     #[must_use]
-    pub fn start(dir: &Path) -> Self {
+    pub fn founded(dir: &Path) -> Self {
+        let organisation = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/data/sample-org.json");
+        std::fs::create_dir_all(dir).expect("the data directory can be made");
+        server(dir, "127.0.0.1:0", &["org", "load"]).good_with(organisation.as_os_str());
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("the loopback has a free port")
             .port();
-        let child = server(dir, &["serve", "--listen", &format!("127.0.0.1:{port}")])
+        Self::start(dir, &format!("127.0.0.1:{port}"))
+    }
+
+    fn start(dir: &Path, address: &str) -> Self {
+        let child = server(dir, address, &["serve"])
+            .0
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");
-        let branch = Self { child, dir: dir.to_owned(), url: format!("http://127.0.0.1:{port}") };
+        let branch = Self { child, dir: dir.to_owned(), address: address.to_owned() };
         let began = Instant::now();
-        while ureq::get(format!("{}/healthz", branch.url)).call().is_err() {
+        while ureq::get(format!("{}/healthz", branch.url())).call().is_err() {
             assert!(began.elapsed() < START_PATIENCE, "the server does not answer");
             std::thread::sleep(Duration::from_millis(20));
         }
         branch
+    }
+
+    /// Where it answers, e.g. `http://127.0.0.1:40123`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// The process id.
@@ -129,10 +144,43 @@ impl Branch {
         let _ = self.child.wait();
     }
 
-    /// Its data directory.
+    /// Starts it again after it was killed, at the same address.
+    ///
+    /// # Panics
+    /// When it does not answer in time.
+    pub fn restart(&mut self) {
+        self.kill();
+        *self = Self::start(&self.dir.clone(), &self.address.clone());
+    }
+
+    /// Runs a command of the server beside it, on the same data directory.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
     #[must_use]
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    pub fn command(&self, arguments: &[&str]) -> Done {
+        server(&self.dir, &self.address, arguments).done()
+    }
+
+    /// A fresh invitation link for a person.
+    ///
+    /// # Panics
+    /// When the branch does not invite them.
+    #[must_use]
+    pub fn invite(&self, user: &str) -> String {
+        let invited = self.command(&["invite", "--user", user]).good();
+        invited.json["link"].as_str().expect("an invitation has a link").to_owned()
+    }
+
+    /// Enrols a device of a person and returns its replica file.
+    ///
+    /// # Panics
+    /// When the enrolment fails.
+    #[must_use]
+    pub fn enroll(&self, user: &str, dir: &Path) -> PathBuf {
+        let path = dir.join(format!("{user}.xunyuan"));
+        let _ = xunyuan(&path, &["enroll", &self.invite(user)]).good();
+        path
     }
 }
 
@@ -142,18 +190,23 @@ impl Drop for Branch {
     }
 }
 
-/// Runs a command of the server on a data directory and waits for its end.
-///
-/// # Panics
-/// When the program cannot be started.
-#[must_use]
-pub fn xunyuan_server(dir: &Path, arguments: &[&str]) -> Done {
-    Done::of(&server(dir, arguments).output().expect("the server's command starts"))
+/// A command of the server, ready to run.
+struct Server(Command);
+
+impl Server {
+    fn done(mut self) -> Done {
+        Done::of(&self.0.output().expect("the server's command starts"))
+    }
+
+    fn good_with(mut self, argument: &OsStr) {
+        self.0.arg(argument);
+        let _ = self.done().good();
+    }
 }
 
-fn server(dir: &Path, arguments: &[&str]) -> Command {
+fn server(dir: &Path, address: &str, arguments: &[&str]) -> Server {
     let mut command = Command::new(program("xunyuan-server"));
     command.args(["--json", "--lang", "en", "--data"]).arg(dir).args(arguments);
-    command.env_remove("XUNYUAN_CLOCK").stdin(Stdio::null());
-    command
+    command.env_remove("XUNYUAN_CLOCK").env("XUNYUAN_LISTEN", address).stdin(Stdio::null());
+    Server(command)
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod processes;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod simulation;
