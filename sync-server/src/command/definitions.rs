@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use xunyuan_core::definition::{
-    Definition, DefinitionKind, Problem, SourceFile, embedded, parse_files, sample_organisation,
+    Definition, DefinitionKind, Problem, SourceFile, embedded, parse_files, parse_files_onto,
+    sample_organisation,
 };
 use xunyuan_core::error::{Error, ErrorKind, Sentence};
 
@@ -27,36 +28,66 @@ pub(super) fn check(context: &Context, dir: &Path) -> Result<Report, Error> {
     })
 }
 
-/// Publishes what a directory defines; the same content again is no change.
+/// Publishes what a directory defines, on top of what is published; the same content again is no
+/// change.
 pub(super) fn load(context: &Context, dir: &Path) -> Result<Report, Error> {
     let (files, unreadable) = read_dir(dir)?;
-    match checked(&files, unreadable) {
-        Ok(definitions) => publish(context, &definitions),
-        Err(problems) => Ok(refused(context, &problems)),
-    }
+    let hub = context.hub()?;
+    let outcome = fitting(&hub, &files, unreadable).and_then(|fitting| match fitting {
+        Ok(definitions) => Ok(Ok(hub.publish(&definitions, context.clock.now_ms())?)),
+        Err(problems) => Ok(Err(problems)),
+    });
+    hub.close()?;
+    Ok(outcome?.map_or_else(|problems| refused(context, &problems), |published| told(context, &published)))
 }
 
 /// Publishes an organisation: branch, projects, people, checkpoints, schedules. In a new branch the
 /// definitions that ship with the server come with it.
 pub(super) fn load_organisation(context: &Context, file: &Path) -> Result<Report, Error> {
     let bytes = std::fs::read(file).map_err(|e| unreadable(file, e))?;
-    let definition = Definition::parse(&bytes)?;
-    if definition.kind != DefinitionKind::Organisation {
-        return Err(Error::new(
-            ErrorKind::Invalid,
-            "这个文件不是组织定义;其他定义请用 definitions load",
-            "this file does not define an organisation; load other definitions with definitions load",
-        ));
-    }
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let hub = context.hub()?;
     let now_ms = context.clock.now_ms();
-    let published = hub.load_organisation(&bytes, now_ms).and_then(|organisation| {
-        let mut published = vec![organisation];
-        published.extend(publish_missing(&hub, now_ms)?);
-        Ok(published)
-    });
+    let source = SourceFile { name, bytes };
+    let outcome =
+        fitting(&hub, std::slice::from_ref(&source), Vec::new()).and_then(|fitting| match fitting {
+            Ok(definitions) if is_organisation(&definitions) => {
+                let mut published = vec![hub.load_organisation(&source.bytes, now_ms)?];
+                published.extend(publish_missing(&hub, now_ms)?);
+                Ok(Ok(published))
+            }
+            Ok(_) => Err(Error::new(
+                ErrorKind::Invalid,
+                "这个文件不是组织定义;其他定义请用 definitions load",
+                "this file does not define an organisation; load other definitions with definitions load",
+            )),
+            Err(problems) => Ok(Err(problems)),
+        });
     hub.close()?;
-    Ok(told(context, &published?))
+    Ok(outcome?.map_or_else(|problems| refused(context, &problems), |published| told(context, &published)))
+}
+
+fn is_organisation(definitions: &[Definition]) -> bool {
+    matches!(definitions, [only] if only.kind == DefinitionKind::Organisation)
+}
+
+/// Files that fit what the branch has published, or in a new branch what ships with the server.
+fn fitting(
+    hub: &Hub,
+    files: &[SourceFile],
+    mut problems: Vec<Problem>,
+) -> Result<Result<Vec<Definition>, Vec<Problem>>, Error> {
+    let published: Vec<Definition> =
+        hub.definitions()?.into_iter().map(|(definition, _)| definition).collect();
+    let base = if published.is_empty() { embedded() } else { &published[..] };
+    Ok(match parse_files_onto(base, files)? {
+        Ok(definitions) if problems.is_empty() => Ok(definitions),
+        Ok(_) => Err(problems),
+        Err(found) => {
+            problems.extend(found);
+            Err(problems)
+        }
+    })
 }
 
 /// Publishes the sample organisation, for trying things out.
@@ -107,13 +138,6 @@ pub(super) fn list(context: &Context) -> Result<Report, Error> {
     };
     hub.close()?;
     Ok(Report::done(Value::Array(json), table(&header, &rows)))
-}
-
-fn publish(context: &Context, definitions: &[Definition]) -> Result<Report, Error> {
-    let hub = context.hub()?;
-    let published = hub.publish(definitions, context.clock.now_ms());
-    hub.close()?;
-    Ok(told(context, &published?))
 }
 
 fn told(context: &Context, published: &[Publication]) -> Report {

@@ -7,6 +7,7 @@ use xunyuan_core::id::UserId;
 use xunyuan_core::time::rfc3339;
 
 use super::output::{Report, table};
+use super::serve::Address;
 use super::{Context, qr};
 use crate::hub::DeviceStatus;
 
@@ -19,16 +20,18 @@ pub(super) struct Invite {
     /// 有效小时数 · Hours until the link ends
     #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(i64).range(1..=24 * 90))]
     hours: i64,
-    /// 链接中的服务器地址 · Server address in the link, by default that of the settings
+    /// 链接中的服务器地址 · Server address in the link, by default the public one or that of the running server
     #[arg(long, value_name = "URL")]
     server: Option<String>,
 }
 
 /// Makes a one-time link and shows it as text and as a QR code.
 pub(super) fn invite(context: &Context, arguments: &Invite) -> Result<Report, Error> {
+    let config = &context.effective.config;
     let server = match &arguments.server {
         Some(url) => checked_url(url)?,
-        None => context.effective.config.listen.link_url(),
+        None if !config.listen.public_url.is_empty() => checked_url(&config.listen.public_url)?,
+        None => Address::of(&config.data.dir).unwrap_or_else(|| config.listen.link_url()),
     };
     let hub = context.hub()?;
     let invitation = hub.invite(

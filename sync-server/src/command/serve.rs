@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use xunyuan_core::error::{Error, ErrorKind};
@@ -48,6 +49,10 @@ async fn listen(context: &Context, hub: &Hub) -> Result<Report, Error> {
     let address = listener.local_addr().unwrap_or(config.listen.address);
     let (app, stop) = App::new(hub.clone(), context.clock.clone(), config.limits.clone());
     let until = serve::signalled()?;
+    let place = Address::note(&config.data.dir, &format!("http://{address}"))?;
+    if hub.branch().is_none() {
+        tracing::warn!("no organisation is loaded yet: load one with `org load FILE`, then invite devices");
+    }
     let line = if context.json {
         json!({"listening": format!("http://{address}"), "pid": std::process::id()}).to_string()
     } else {
@@ -57,8 +62,42 @@ async fn listen(context: &Context, hub: &Hub) -> Result<Report, Error> {
     // A closed stdout must not stop a server.
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
     drop(stdout);
-    serve::serve(listener, app, stop, until).await?;
+    let served = serve::serve(listener, app, stop, until).await;
+    drop(place);
+    served?;
     Ok(Report::done(json!({"stopped": true}), lang.pick("服务已停止", "stopped")))
+}
+
+/// The file in the data directory that says where the server listens while it does, so that links made
+/// beside it name the right address.
+pub(super) struct Address {
+    file: PathBuf,
+}
+
+impl Address {
+    const FILE: &str = "address";
+
+    fn note(dir: &Path, url: &str) -> Result<Self, Error> {
+        let file = dir.join(Self::FILE);
+        std::fs::write(&file, url).map_err(|e| {
+            Error::new(ErrorKind::Storage, "无法写入数据目录", "the data directory cannot be written")
+                .caused_by(e)
+        })?;
+        Ok(Self { file })
+    }
+
+    /// Where the server of this directory listens, as far as it said.
+    pub(super) fn of(dir: &Path) -> Option<String> {
+        let url = std::fs::read_to_string(dir.join(Self::FILE)).ok()?;
+        url.starts_with("http://").then_some(url)
+    }
+}
+
+impl Drop for Address {
+    fn drop(&mut self) {
+        // A file left behind only names where the server last was.
+        let _ = std::fs::remove_file(&self.file);
+    }
 }
 
 fn start_log(config: &LogConfig) -> Result<(), Error> {
