@@ -262,7 +262,7 @@ pub(crate) enum Parsed {
 /// A usage failure in both languages; the English detail is clap's.
 pub(crate) fn parse(args: &[String], lang: Lang) -> Result<Parsed, Failure> {
     if args.len() <= 1 {
-        return Ok(Parsed::Print(tree(lang).render_help().to_string()));
+        return Ok(Parsed::Print(in_language(tree(lang).render_help().to_string(), lang)));
     }
     let outcome = tree(lang)
         .try_get_matches_from(args)
@@ -277,9 +277,17 @@ pub(crate) fn parse(args: &[String], lang: Lang) -> Result<Parsed, Failure> {
                     | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
             ) && !error.use_stderr() =>
         {
-            Ok(Parsed::Print(error.render().to_string()))
+            Ok(Parsed::Print(in_language(error.render().to_string(), lang)))
         }
         Err(error) => Err(zh::usage_failure(&error)),
+    }
+}
+
+/// Help as it is printed: clap writes a few words of its own into it.
+fn in_language(help: String, lang: Lang) -> String {
+    match lang {
+        Lang::En => help,
+        Lang::Zh => zh::words(&help),
     }
 }
 

@@ -156,6 +156,14 @@ pub(super) fn translate(root: Command) -> Command {
     translate_below("", root)
 }
 
+/// Help with the words that clap writes by itself in Chinese.
+pub(super) fn words(help: &str) -> String {
+    help.replace("[OPTIONS]", "[选项]")
+        .replace("[default: ", "[默认:")
+        .replace("[possible values: ", "[可用:")
+        .replace("[env: ", "[环境变量:")
+}
+
 fn translate_below(path: &str, mut command: Command) -> Command {
     let texts = HELP.iter().find(|(known, _, _)| *known == path);
     let arguments: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();

@@ -32,7 +32,12 @@ pub(super) fn enroll(
     let answer = answer.map_err(|carried| carried.failure)?;
     let reply: EnrollReply = serde_json::from_slice(&answer).map_err(|_| unreadable())?;
     let file = place.file(&reply);
-    let mut replica = Replica::create(&file, &enrollment, &reply)?;
+    let mut replica = Replica::create(&file, &enrollment, &reply).map_err(|error| {
+        Failure::from(error).and(
+            ";链接已经用掉,请向分公司要一个新链接",
+            "; the link is used up, ask the branch for a new one",
+        )
+    })?;
     let outcome = Session { carrier: &carrier, clock, output }.exchange(&mut replica);
     let user = reply.user.to_string();
     let name = replica.catalog().user(&reply.user).map_or_else(|| user.clone(), |known| known.name.clone());

@@ -41,7 +41,11 @@ pub(crate) fn run(cli: &Cli, clock: &Clock, output: &Output) -> Result<Report, F
         return standing::sync(named, *args, clock, output);
     }
     let mut device = Device::open(named, clock, output)?;
-    let outcome = on_device(&mut device, &cli.command);
+    let outcome = if let Command::Whoami = &cli.command {
+        standing::whoami(&device)
+    } else {
+        device.in_service().and_then(|()| on_device(&mut device, &cli.command))
+    };
     let file = device.file.clone();
     drop(device);
     outcome.map_err(|failure| damaged(&file, failure, clock))
@@ -49,10 +53,9 @@ pub(crate) fn run(cli: &Cli, clock: &Clock, output: &Output) -> Result<Report, F
 
 fn on_device(device: &mut Device<'_>, command: &Command) -> Result<Report, Failure> {
     match command {
-        Command::Enroll { .. } | Command::Sync(_) | Command::Completions { .. } => {
-            unreachable!("carried out without a device")
+        Command::Enroll { .. } | Command::Sync(_) | Command::Completions { .. } | Command::Whoami => {
+            unreachable!("carried out by the caller")
         }
-        Command::Whoami => standing::whoami(device),
         Command::Status => standing::status(device),
         Command::Export { output } => standing::export(device, output),
         Command::Describe { id } => describe::describe(device, id.as_deref()),

@@ -10,7 +10,7 @@ use xunyuan_core::replica::{ExportedRun, RefusedChange, Replica, Status};
 
 use crate::args::SyncArgs;
 use crate::clock::Clock;
-use crate::device::{APP, Device, damaged};
+use crate::device::{APP, Device, damaged, is_erased};
 use crate::failure::{EXIT_DONE, Failure};
 use crate::input::hex;
 use crate::net::Carrier;
@@ -36,6 +36,7 @@ pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
         "device_code": identity.device_code,
         "server_url": identity.server_url,
         "replica": device.file.display().to_string(),
+        "erased": is_erased(&device.replica),
     });
     let titles: Vec<&str> = roles.iter().map(|role| page.title(&role.title)).collect();
     let out = device.output;
@@ -54,7 +55,9 @@ pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
         format!("{} {}", out.pick("分公司", "branch"), identity.server_url),
         format!("{} {}", out.pick("数据文件", "replica file"), device.file.display()),
     ];
-    Ok(Report::done(json, lines.join("\n")))
+    let erased = is_erased(&device.replica)
+        .then(|| out.tone(Tone::Bad, out.pick("已被分公司停用", "revoked by the branch")));
+    Ok(Report::done(json, lines.into_iter().chain(erased).collect::<Vec<_>>().join("\n")))
 }
 
 /// How the replica stands.

@@ -1,7 +1,8 @@
 //! A ledger entry: its fields, where it stands and what can happen next.
 
 use serde_json::{Value as Json, json};
-use xunyuan_core::definition::Field;
+use xunyuan_core::definition::{Field, FieldType};
+use xunyuan_core::document::model::Stamped;
 use xunyuan_core::id::DefinitionRef;
 use xunyuan_core::rules::entry::{EntryView, EventView, FieldContent, FieldView, LineView, TransitionView};
 use xunyuan_core::rules::keys;
@@ -172,6 +173,10 @@ fn field_text(
         FieldContent::Empty => return Vec::new(),
         FieldContent::One(value) => page.field_value(definition, value),
         FieldContent::Text(text) => text.clone(),
+        FieldContent::Set(elements) if definition.is_some_and(|field| field.kind == FieldType::Photos) => {
+            let short: Vec<&str> = elements.iter().filter_map(|hash| hash.get(..8)).collect();
+            format!("{} {}", elements.len(), page.faint(&short.join(" ")))
+        }
         FieldContent::Set(elements) => {
             let names: Vec<String> =
                 elements.iter().map(|id| page.name_of(id).unwrap_or_else(|| id.clone())).collect();
@@ -179,7 +184,7 @@ fn field_text(
         }
         FieldContent::Lines(lines) => {
             return std::iter::once(format!("  {label} {}:", page.faint(&field.id)))
-                .chain(lines.iter().map(|line| line_text(page, line)))
+                .chain(lines.iter().map(|line| line_text(page, definition, line)))
                 .collect();
         }
     };
@@ -194,9 +199,12 @@ fn field_text(
     lines
 }
 
-fn line_text(page: &Page<'_>, line: &LineView) -> String {
-    let fields: Vec<String> =
-        line.fields.iter().map(|(id, stamped)| format!("{id}={}", page.value(&stamped.value))).collect();
+fn line_text(page: &Page<'_>, field: Option<&Field>, line: &LineView) -> String {
+    let one = |(id, stamped): (&String, &Stamped)| {
+        let sub = field.and_then(|field| field.entry_field(id));
+        format!("{}: {}", page.label(id, sub), page.field_value(sub, &stamped.value))
+    };
+    let fields: Vec<String> = line.fields.iter().map(one).collect();
     format!("    - {}", fields.join("  "))
 }
 

@@ -1,9 +1,10 @@
 //! An inspection on a page: the sheet with its answers, what is missing and the score.
 
+use xunyuan_core::document::model::Stamped;
 use xunyuan_core::id::DefinitionRef;
 use xunyuan_core::rules::keys;
 use xunyuan_core::rules::sheet::{
-    HeaderView, InspectionView, ItemView, Missing, ScanView, Score, SectionView, Signed,
+    HeaderView, InspectionView, ItemView, Missing, MissingKind, ScanView, Score, SectionView, Signed,
 };
 
 use super::page::Page;
@@ -31,15 +32,24 @@ pub(crate) fn inspection_text(page: &Page<'_>, view: &InspectionView) -> String 
     for section in &view.sections {
         lines.extend(section_text(page, &view.checklist, section));
     }
+    let checklist = page.catalog.checklist(&view.checklist);
     for group in view.groups.iter().filter(|group| !group.lines.is_empty()) {
         lines.push(String::new());
         lines.push(
             out.tone(Tone::Strong, &format!("{}  {}", page.title(&group.title), page.faint(&group.id))),
         );
         for line in &group.lines {
-            let fields: Vec<String> =
-                line.fields.iter().map(|(id, value)| format!("{id}={}", page.value(&value.value))).collect();
-            lines.push(format!("  {}", fields.join("  ")));
+            let known =
+                checklist.and_then(|list| list.repeat_groups.iter().find(|known| known.id == group.id));
+            let one = |(id, stamped): &(String, Stamped)| {
+                let key = keys::group(&group.id, &line.id, id);
+                format!(
+                    "{}: {}",
+                    page.label(id, known.and_then(|known| known.field(id))),
+                    page.key_value(&view.checklist, &key, &stamped.value)
+                )
+            };
+            lines.push(format!("  {}", line.fields.iter().map(one).collect::<Vec<_>>().join("  ")));
         }
     }
     lines.extend(scans_text(page, &view.scans));
@@ -48,8 +58,11 @@ pub(crate) fn inspection_text(page: &Page<'_>, view: &InspectionView) -> String 
         lines.push(String::new());
         let count = view.missing.len();
         let head = out.pick("还缺", "still missing");
-        lines.push(out.tone(Tone::Warn, &format!("{head} ({count})")));
-        lines.extend(missing_lines(page, &view.missing));
+        lines.push(out.tone(Tone::Warn, &format!("{head} {count}")));
+        // Open answers and checkpoints are marked above, each in its place.
+        let elsewhere = |lack: &&Missing| !matches!(lack.kind, MissingKind::Answer | MissingKind::Scan);
+        let others: Vec<Missing> = view.missing.iter().filter(elsewhere).cloned().collect();
+        lines.extend(missing_lines(page, &others));
     }
     lines.join("\n")
 }
@@ -189,11 +202,12 @@ fn scans_text(page: &Page<'_>, scans: &[ScanView]) -> Vec<String> {
         let bypass = scan.bypass.as_ref().map_or_else(String::new, |reason| {
             out.tone(Tone::Warn, &format!("  {} {reason}", out.pick("标签损坏:", "tag damaged:")))
         });
-        lines.push(format!(
+        let line = format!(
             "  {mark} {}  {name}  {}{bypass}",
             page.faint(&scan.checkpoint),
             page.faint(&who.join(", "))
-        ));
+        );
+        lines.push(line.trim_end().to_owned());
     }
     lines
 }
@@ -206,7 +220,8 @@ fn closing_text(page: &Page<'_>, view: &InspectionView) -> Vec<String> {
             || page.faint(if signoff.required { out.pick("(必签)", "(required)") } else { "-" }),
             |signed| signed_text(page, signed),
         );
-        lines.push(format!("  {} {}: {who}", out.pick("签字", "sign-off"), signoff.id));
+        let role = page.role(&signoff.role);
+        lines.push(format!("  {} {} ({role}): {who}", out.pick("签字", "sign-off"), signoff.id));
     }
     let finished =
         [(out.pick("完成", "completed"), &view.completed), (out.pick("复核", "reviewed"), &view.reviewed)];

@@ -131,6 +131,11 @@ impl Page<'_> {
         Some(self.output.pick(zh, en).to_owned())
     }
 
+    /// A field by its name, or the id where it has none.
+    pub(crate) fn label<'t>(&self, id: &'t str, field: Option<&'t Field>) -> &'t str {
+        field.and_then(|field| field.title.as_ref()).map_or(id, |title| self.title(title))
+    }
+
     /// The name of what a key holds: a field, an item, a checkpoint.
     pub(crate) fn key_name(&self, reference: &DefinitionRef, key: &str) -> Option<String> {
         let checklist = self.catalog.checklist(reference);
@@ -145,7 +150,7 @@ impl Page<'_> {
             if id == keys::TEMPORARY_NUMBER {
                 return Some(self.output.pick("临时号", "temporary number").to_owned());
             }
-            Some(field?.title.as_ref().map_or(id, |title| self.title(title)).to_owned())
+            Some(self.label(id, Some(field?)).to_owned())
         };
         match Key::parse(key)? {
             Key::Item(id) => item(id),
@@ -153,10 +158,13 @@ impl Page<'_> {
             Key::Photo(id, _) => Some(format!("{} {}", item(id)?, self.output.pick("(照片)", "(photo)"))),
             Key::Scan(id) => self.name_of(id),
             Key::Header(id) | Key::HeaderElement(id, _) | Key::Field(id) | Key::Set(id, _) => field(id),
-            Key::Line(id, _, sub) => Some(format!("{}.{sub}", field(id)?)),
+            Key::Line(id, _, sub) => {
+                let known = ledger.and_then(|ledger| ledger.field(id)?.entry_field(sub));
+                Some(format!("{}.{}", field(id)?, self.label(sub, known)))
+            }
             Key::Group(id, _, sub) | Key::GroupPhoto(id, _, sub, _) => {
                 let group = checklist?.repeat_groups.iter().find(|group| group.id == id)?;
-                Some(format!("{}.{sub}", self.title(&group.title)))
+                Some(format!("{}.{}", self.title(&group.title), self.label(sub, group.field(sub))))
             }
             Key::Signoff(_) => Some(self.output.pick("签字", "sign-off").to_owned()),
         }
@@ -217,6 +225,14 @@ impl Page<'_> {
                 self.name_of(element).unwrap_or_else(|| element.to_owned())
             }
             Some(Key::Header(id)) => self.field_value(header(id), value),
+            Some(Key::Group(id, _, sub)) => {
+                let group = checklist.and_then(|list| list.repeat_groups.iter().find(|group| group.id == id));
+                self.field_value(group.and_then(|group| group.field(sub)), value)
+            }
+            Some(Key::Line(id, _, sub)) => {
+                let field = self.catalog.ledger(reference).and_then(|ledger| ledger.field(id));
+                self.field_value(field.and_then(|field| field.entry_field(sub)), value)
+            }
             Some(Key::Field(id)) => {
                 self.field_value(self.catalog.ledger(reference).and_then(|ledger| ledger.field(id)), value)
             }
@@ -236,15 +252,18 @@ impl Page<'_> {
     /// What an event carries, in words.
     pub(crate) fn event_data(&self, reference: &DefinitionRef, data: &BTreeMap<String, Value>) -> String {
         let ledger = self.catalog.ledger(reference);
-        let one = |(name, value): (&String, &Value)| {
+        let one = |(name, given): (&String, &Value)| {
             let field = ledger.and_then(|ledger| ledger.field(name));
-            let label = field.and_then(|field| field.title.as_ref()).map(|title| self.title(title));
-            let label = label.unwrap_or(match name.as_str() {
+            let own = match name.as_str() {
                 "note" => self.output.pick("说明", "note"),
-                "reason" => self.output.pick("原因", "reason"),
+                "slot" => self.output.pick("时段", "slot"),
+                keys::DATA_REASON => self.output.pick("原因", "reason"),
+                keys::DATA_KEY => self.output.pick("冲突", "conflict"),
                 other => other,
-            });
-            format!("{label}: {}", self.field_value(field, value))
+            };
+            let about = given.as_text().filter(|_| name == keys::DATA_KEY);
+            let value = about.and_then(|key| self.key_name(reference, key));
+            format!("{}: {}", self.label(own, field), value.unwrap_or_else(|| self.field_value(field, given)))
         };
         data.iter().map(one).collect::<Vec<_>>().join("  ")
     }

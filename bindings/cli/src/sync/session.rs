@@ -8,6 +8,7 @@ use xunyuan_core::error::{Refusal, Sentence};
 use xunyuan_core::replica::{self, Progress, Replica};
 
 use crate::clock::Clock;
+use crate::device::{is_erased, revoked};
 use crate::failure::{EXIT_DONE, EXIT_REFUSED, Failure};
 use crate::net::{Carrier, CarryFailure};
 use crate::output::{Output, Tone};
@@ -60,6 +61,10 @@ impl Session<'_> {
     /// done until then is done.
     pub(crate) fn exchange(&self, replica: &mut Replica) -> Outcome {
         let mut outcome = Outcome::default();
+        if is_erased(replica) {
+            outcome.failure = Some(revoked());
+            return outcome;
+        }
         let bar = self.bar();
         if let Err(failure) = self.rounds(replica, &mut outcome, &bar) {
             outcome.failure = Some(failure);
@@ -89,7 +94,10 @@ impl Session<'_> {
             let more = progress.more;
             outcome.add(progress);
             bar.set_message(self.progress_text(outcome));
-            if outcome.wiped || !more {
+            if outcome.wiped {
+                return Err(revoked());
+            }
+            if !more {
                 break;
             }
             if barren >= BARREN_MAX {
@@ -169,7 +177,7 @@ impl Outcome {
     /// For a person: one line of counts, then a line for everything that needs attention.
     pub(crate) fn lines(&self, output: &Output) -> Vec<String> {
         let mut lines = Vec::new();
-        if self.failure.is_none() || self.has_news() {
+        if self.failure.is_none() || self.acknowledged + self.received > 0 {
             let (sent, received, requests) = (self.acknowledged, self.received, self.requests);
             let bytes = bytes_text(self.bytes_sent + self.bytes_received);
             lines.push(match output.lang() {

@@ -16,6 +16,7 @@ use xunyuan_core::error::ErrorKind;
 use xunyuan_core::replica::Replica;
 
 use super::session::{Outcome, Session};
+use crate::device::is_erased;
 use crate::failure::Failure;
 use crate::net::{Backoff, Carrier, EventReader};
 use crate::output::Output;
@@ -133,11 +134,12 @@ impl Watched {
             );
             self.listening = true;
         }
+        let erased = is_erased(&replica);
         drop(replica);
         self.trace = trace(file);
         self.tell(session.output, (user.as_str(), &person), &outcome);
         self.due = Instant::now() + self.next_wait(&outcome, every);
-        if outcome.wiped { Break(()) } else { Continue(()) }
+        if erased { Break(()) } else { Continue(()) }
     }
 
     /// One line when something moved or the connection came or went; silence otherwise.
