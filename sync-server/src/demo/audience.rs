@@ -5,6 +5,7 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::child::Crash;
@@ -18,17 +19,30 @@ const NAME_CELLS: usize = 28;
 pub(super) struct Audience {
     lang: Lang,
     silent: bool,
-    bars: MultiProgress,
+    watched: bool,
+    bars: Mutex<Bars>,
     pace: Duration,
+}
+
+/// The bars of one act; a finished bar is kept so that its line stays where it is.
+struct Bars {
+    drawn: MultiProgress,
+    kept: Vec<ProgressBar>,
+}
+
+impl Bars {
+    fn new(watched: bool) -> Self {
+        let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { drawn: MultiProgress::with_draw_target(target), kept: Vec::new() }
+    }
 }
 
 impl Audience {
     /// A narrator in a language; silent when the output is for programs.
     pub(super) fn new(lang: Lang, silent: bool, pace: Option<Duration>) -> Self {
         let watched = std::io::stderr().is_terminal() && !silent;
-        let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let usual = if watched { Duration::from_millis(25) } else { Duration::ZERO };
-        Self { lang, silent, bars: MultiProgress::with_draw_target(target), pace: pace.unwrap_or(usual) }
+        Self { lang, silent, watched, bars: Mutex::new(Bars::new(watched)), pace: pace.unwrap_or(usual) }
     }
 
     /// The language of the play.
@@ -49,11 +63,20 @@ impl Audience {
 
     /// A new act begins.
     pub(super) fn act(&self, title: &Words, tell: &Words) {
-        // The bars of the act before have been seen.
-        let _ = self.bars.clear();
+        self.settle();
         let tell = tell.of(self.lang);
         let gap = if tell.is_empty() { "" } else { "\n  " };
         self.say(&format!("\n■ {}{gap}{tell}", title.of(self.lang)));
+    }
+
+    /// The bars of an act have been seen: their lines stay, the next ones come below.
+    pub(super) fn settle(&self) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = std::mem::replace(&mut *bars, Bars::new(self.watched));
+        if self.watched && !last.kept.is_empty() {
+            // The cursor stands at the end of the last bar.
+            let _ = writeln!(std::io::stderr().lock());
+        }
     }
 
     /// How the killed process left its file.
@@ -75,9 +98,11 @@ impl Audience {
     pub(super) fn bar(&self, name: &str, steps: usize) -> ProgressBar {
         let style = ProgressStyle::with_template("  {prefix} {bar:30} {pos:>3}/{len}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = self.bars.add(ProgressBar::new(steps as u64).with_style(style));
         let padding = " ".repeat(NAME_CELLS.saturating_sub(cells(name)));
-        bar.set_prefix(format!("{name}{padding}"));
+        let bar = ProgressBar::new(steps as u64).with_style(style).with_prefix(format!("{name}{padding}"));
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = bars.drawn.add(bar);
+        bars.kept.push(bar.clone());
         bar
     }
 

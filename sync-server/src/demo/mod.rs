@@ -71,6 +71,7 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang, json: bool) -> Result<Repor
     audience.opening(&served.url, &place.path);
     let stage = Stage { hub: &hub, clock: &clock, day: &day, audience: &audience, names: Names::default() };
     let outcome = stage.play(&served.url, &place.path);
+    audience.settle();
     let report = match outcome {
         Ok((devices, crashes, clashes)) => {
             let proof = proof::check(&hub, devices, &crashes, clashes);
