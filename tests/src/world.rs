@@ -183,6 +183,28 @@ impl World {
         done
     }
 
+    /// Copies the replica file of a device to another one, as a phone is cloned or a backup restored: from
+    /// now on both go on as the same device.
+    ///
+    /// # Panics
+    /// When the file cannot be copied or the copy does not open.
+    pub fn copy(&mut self, device: usize) -> usize {
+        let user = self.devices[device].user.clone();
+        let path = self.dir.path().join(format!("{}-{}.xunyuan", self.devices.len(), user.as_str()));
+        self.closed(device, |file| std::fs::copy(file, &path)).expect("the file can be copied");
+        let replica = Replica::open(&path).expect("the copy opens");
+        self.devices.push(Device {
+            user,
+            path,
+            ahead_ms: self.devices[device].ahead_ms,
+            replica: Some(replica),
+            waiting_for: None,
+            exchanges: 0,
+            bytes: (0, 0),
+        });
+        self.devices.len() - 1
+    }
+
     /// The process of a device dies and starts again; what it had asked is forgotten.
     pub fn restart(&mut self, device: usize) {
         self.closed(device, |_| ());

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod drafts;
+#[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod scenarios;

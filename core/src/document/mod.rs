@@ -11,6 +11,7 @@ pub mod examine;
 pub mod genesis;
 pub mod model;
 mod read;
+pub mod renewal;
 mod stamp;
 
 use automerge::legacy::{Key, ObjectId, OpType};

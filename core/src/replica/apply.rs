@@ -3,14 +3,16 @@
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 
+use super::fork::give_way;
 use super::sync::Progress;
 use super::{Replica, build, load_catalog};
 use crate::definition::Catalog;
 use crate::document::RawChange;
-use crate::error::{Error, ErrorKind, Sentence};
+use crate::error::{Error, ErrorKind, Refusal, Sentence};
 use crate::exchange::{Asked, SentRun, page};
 use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId};
 use crate::projection;
+use crate::rules::codes;
 use crate::store::documents::{self, DocumentRow, RecordRow};
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::scopes::{self, ScopeRow};
@@ -47,7 +49,7 @@ enum Arrival {
     /// A definition version.
     Definition(DefinitionRef, Vec<u8>),
     /// A run, written here or elsewhere.
-    Run { record: Box<RecordRow>, definition: Option<DefinitionRef>, hashes: Vec<ChangeHash> },
+    Run { record: Box<RecordRow>, definition: Option<DefinitionRef>, hashes: Vec<ChangeHash>, last_seq: u64 },
     /// A run of a document that ended long ago, without its changes.
     Stub { scope: ScopeId, seq: u64, document: DocumentId, last_hash: ChangeHash },
     /// A run of this device whose changes are not here.
@@ -58,7 +60,7 @@ impl Arrival {
     fn save(&self, connection: &Connection) -> Result<(), Error> {
         match self {
             Self::Definition(reference, json) => identity::insert_definition(connection, reference, json),
-            Self::Run { record, definition, hashes } => {
+            Self::Run { record, definition, hashes, .. } => {
                 if let Some(definition) = definition {
                     let row = DocumentRow {
                         document: record.document,
@@ -99,9 +101,11 @@ impl Replica {
         &mut self,
         runs: &[SentRun],
         verdicts: &[Verdict],
+        directives: &[Directive],
         progress: &mut Progress,
     ) -> Result<(), Error> {
         let mut rebuilt = BTreeSet::new();
+        let mut forked = BTreeSet::new();
         let catalog = &self.catalog;
         self.store.write(|connection| {
             for (sent, verdict) in runs.iter().zip(verdicts) {
@@ -115,11 +119,25 @@ impl Replica {
                     Verdict::Rejected { refusal, from_change } => {
                         let from = usize::try_from(*from_change).unwrap_or(usize::MAX);
                         let first = sent.hashes.get(from).or(sent.hashes.last()).ok_or_else(unasked)?;
+                        let renewal = Directive::NewActor { document: sent.document };
+                        if directives.contains(&renewal) {
+                            outbox::set_forked(connection, *first)?;
+                            forked.insert(sent.document);
+                            continue;
+                        }
                         outbox::set_refused(connection, *first, refusal)?;
+                        refuse_dependants(connection, sent.document)?;
                         documents::set_actor(connection, sent.document, None)?;
                         progress.refused.push(refusal.clone());
                         rebuilt.insert(sent.document);
                     }
+                }
+            }
+            for directive in directives {
+                if let Directive::NewActor { document } = directive
+                    && !forked.contains(document)
+                {
+                    documents::set_actor(connection, *document, None)?;
                 }
             }
             for document in &rebuilt {
@@ -129,11 +147,13 @@ impl Replica {
             }
             Ok(())
         })?;
+        progress.more |= !forked.is_empty();
         rebuilt.iter().for_each(|document| drop(self.loaded.remove(document)));
         Ok(())
     }
 
-    /// Applies one scope's page: records, cursor, chain and digest in one transaction.
+    /// Applies one scope's page: records, cursor, chain and digest in one transaction. True when the
+    /// scope now holds everything that the branch has of it.
     pub(super) fn take_page(
         &mut self,
         asked: &Asked,
@@ -141,12 +161,12 @@ impl Replica {
         definitions: &[DefinitionRef],
         moment: &Moment,
         progress: &mut Progress,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let from = asked.scopes.iter().find(|from| from.scope == page.scope).ok_or_else(unasked)?;
         let verified = page::verify(from, &mut page, &self.identity.server_key);
         let mut standing = scopes::find(self.store.reader(), &page.scope)?.ok_or_else(unasked)?;
         if (standing.cursor, standing.chain) != (from.cursor, from.chain) {
-            return Ok(());
+            return Ok(false);
         }
         let digest = Digest { count: standing.count, sum: standing.sum };
         let mut tally = Tally { digest, covered: BTreeSet::new() };
@@ -158,20 +178,20 @@ impl Replica {
         let arrivals: Vec<Arrival> = match arrivals {
             Ok(arrivals) => arrivals,
             Err(error) if error.kind() == ErrorKind::Protocol => {
-                return self.reset_scope(&page.scope, progress);
+                return self.reset_scope(&page.scope, progress).map(|()| false);
             }
             Err(error) => return Err(error),
         };
         if arrivals.iter().any(|arrival| matches!(arrival, Arrival::OwnMissing)) {
             standing.want_own = true;
             progress.more = true;
-            return self.store.write(|connection| scopes::save(connection, &standing));
+            return self.store.write(|connection| scopes::save(connection, &standing)).map(|()| false);
         }
         (standing.epoch, standing.cursor, standing.chain) = (page.epoch, page.next_cursor, page.chain);
         (standing.count, standing.sum) = (digest.count, digest.sum);
         if let Some(head) = &page.head {
             if (head.count, head.sum) != (digest.count, digest.sum) {
-                return self.reset_scope(&page.scope, progress);
+                return self.reset_scope(&page.scope, progress).map(|()| false);
             }
             standing.proven_at_ms = Some(moment.unix_ms);
             standing.want_own = false;
@@ -179,7 +199,8 @@ impl Replica {
         }
         progress.received += u32::try_from(arrivals.len()).unwrap_or(u32::MAX);
         progress.more |= page.more;
-        self.commit_page(&standing, &arrivals, progress)
+        self.commit_page(&standing, &arrivals, moment, progress)?;
+        Ok(page.head.is_some())
     }
 
     fn arrival(
@@ -197,14 +218,16 @@ impl Replica {
             Body::Run(run) => {
                 let index = usize::try_from(run.definition).unwrap_or(usize::MAX);
                 let definition = definitions.get(index).ok_or_else(unasked)?;
-                let mut hashes = Vec::new();
+                let (mut hashes, mut last_seq) = (Vec::new(), 0);
                 for chunk in run::unpack(&run.changes, run.actor)? {
-                    hashes.push(RawChange::parse(chunk)?.hash);
+                    let change = RawChange::parse(chunk)?;
+                    last_seq = change.seq;
+                    hashes.push(change.hash);
                 }
                 if hashes.last() != Some(&run.last_hash) {
                     return Err(unasked());
                 }
-                Ok(run_arrival(scope, record, run, Some(definition.clone()), hashes, tally))
+                Ok(run_arrival(scope, record, run, Some(definition.clone()), (hashes, last_seq), tally))
             }
             Body::Stub { last_hash, changes, sum } => {
                 tally.digest.add_all(&Digest { count: u64::from(*changes), sum: *sum });
@@ -224,7 +247,8 @@ impl Replica {
                 let rows: Vec<&OutboxRow> = rows.iter().collect();
                 let run = self.signed_run(scope, &rows, 0)?;
                 let hashes = rows.iter().map(|row| row.hash).collect();
-                Ok(run_arrival(scope, record, &run, None, hashes, tally))
+                let last_seq = rows.last().map_or(0, |row| row.seq);
+                Ok(run_arrival(scope, record, &run, None, (hashes, last_seq), tally))
             }
         }
     }
@@ -233,6 +257,7 @@ impl Replica {
         &mut self,
         standing: &ScopeRow,
         arrivals: &[Arrival],
+        moment: &Moment,
         progress: &mut Progress,
     ) -> Result<(), Error> {
         let has_definitions = arrivals.iter().any(|arrival| matches!(arrival, Arrival::Definition(..)));
@@ -246,11 +271,19 @@ impl Replica {
                 | Arrival::OwnMissing => None,
             })
             .collect();
-        let catalog = &self.catalog;
-        self.store.write(|connection| {
+        let (catalog, device) = (&self.catalog, self.identity.device);
+        let renewed = self.store.write(|connection| {
             arrivals.iter().try_for_each(|arrival| arrival.save(connection))?;
             if has_definitions {
                 documents::forget_projections(connection)?;
+            }
+            let mut renewed = 0;
+            for arrival in arrivals {
+                if let Arrival::Run { record, last_seq, .. } = arrival
+                    && record.device == device
+                {
+                    renewed += give_way(connection, record.document, record.actor, *last_seq, moment)?;
+                }
             }
             for (done, document) in touched.iter().enumerate() {
                 if done < PROJECT_WITH_PAGE_MAX {
@@ -261,8 +294,11 @@ impl Replica {
                     documents::set_projected(connection, *document, false)?;
                 }
             }
-            scopes::save(connection, standing)
+            scopes::save(connection, standing)?;
+            Ok(renewed)
         })?;
+        progress.renewed += renewed;
+        progress.more |= renewed > 0;
         if has_definitions {
             self.catalog = load_catalog(self.store.reader())?;
             self.loaded.clear();
@@ -290,10 +326,8 @@ impl Replica {
     pub(super) fn follow(&mut self, directives: &[Directive], progress: &mut Progress) -> Result<(), Error> {
         for directive in directives {
             match directive {
-                Directive::NewActor { document } => {
-                    self.loaded.remove(document);
-                    self.store.write(|connection| documents::set_actor(connection, *document, None))?;
-                }
+                // Followed where the verdict of the run was taken.
+                Directive::NewActor { .. } => {}
                 Directive::ResetScope { scope } => self.reset_scope(scope, progress)?,
                 Directive::Upgrade { sentence } => progress.notices.push(sentence.clone()),
                 Directive::Wipe { sentence } => {
@@ -339,6 +373,26 @@ impl Replica {
     }
 }
 
+/// Refuses what builds on refused work of the same document, under whatever author id it was written.
+fn refuse_dependants(connection: &Connection, document: DocumentId) -> Result<(), Error> {
+    let refusal = Refusal::new(
+        codes::BUILDS_ON_REFUSED,
+        "这部分内容建立在被分公司拒收的内容之上;处理好那部分后可重新提交",
+        "this builds on work that the branch refused; settle that first, then apply this again",
+    );
+    let mut refused = BTreeSet::new();
+    for row in outbox::unaccepted(connection, document)? {
+        let change = RawChange::parse(row.bytes)?;
+        if row.refusal.is_some() {
+            refused.insert(row.hash);
+        } else if change.deps.iter().any(|dep| refused.contains(dep)) {
+            outbox::set_refused(connection, row.hash, &refusal)?;
+            refused.insert(row.hash);
+        }
+    }
+    Ok(())
+}
+
 /// Rebuilds a document's rows; false when it cannot be built yet, which leaves it marked.
 pub(super) fn project(connection: &Connection, catalog: &Catalog, row: &DocumentRow) -> Result<bool, Error> {
     let model = build(connection, catalog, row.document, &row.definition).and_then(|built| built.model());
@@ -363,7 +417,7 @@ fn run_arrival(
     record: &Record,
     run: &Run,
     definition: Option<DefinitionRef>,
-    hashes: Vec<ChangeHash>,
+    (hashes, last_seq): (Vec<ChangeHash>, u64),
     tally: &mut Tally,
 ) -> Arrival {
     hashes.iter().for_each(|hash| tally.add(&record.document, *hash));
@@ -379,7 +433,7 @@ fn run_arrival(
         changes: run.changes.clone(),
         signature: run.signature,
     };
-    Arrival::Run { record: Box::new(record), definition, hashes }
+    Arrival::Run { record: Box::new(record), definition, hashes, last_seq }
 }
 
 /// Puts an own record's changes back into the outbox.

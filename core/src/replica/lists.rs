@@ -179,8 +179,8 @@ impl Replica {
     /// Storage errors.
     pub fn status(&self) -> Result<Status, Error> {
         let connection = self.store.reader();
-        let pending = outbox::pending(connection, usize::MAX)?;
-        let mut records: Vec<DocumentId> = pending.iter().map(|row| row.document).collect();
+        let mut records = outbox::waiting(connection)?;
+        let pending = records.len();
         records.sort_unstable();
         records.dedup();
         let scopes = scopes::all(connection)?;
@@ -191,7 +191,7 @@ impl Replica {
         let offset = self.identity.clock_offset_ms;
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         Ok(Status {
-            pending_changes: count(pending.len()),
+            pending_changes: count(pending),
             pending_records: count(records.len()),
             refused_changes: count(outbox::refused(connection)?.len()),
             conflicts: count(projection::conflicts(connection)?.len()),

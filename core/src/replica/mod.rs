@@ -9,6 +9,7 @@ mod apply;
 mod draft;
 mod enroll;
 mod entry;
+mod fork;
 mod inspection;
 mod lists;
 mod retention;
@@ -44,7 +45,7 @@ pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 2] = [schema::STEP_1, projection::SCHEMA];
+pub(crate) const STEPS: [&str; 3] = [schema::STEP_1, projection::SCHEMA, schema::STEP_2];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.
 const LOADED_MAX: usize = 32;

@@ -7,6 +7,7 @@
 
 use super::Replica;
 use super::apply::{project, unasked};
+use super::fork::give_way;
 use super::sync::Progress;
 use crate::definition::Deadline;
 use crate::document::RawChange;
@@ -60,6 +61,7 @@ impl Replica {
         &mut self,
         restored: Vec<Restored>,
         definitions: &[DefinitionRef],
+        moment: &Moment,
         progress: &mut Progress,
     ) -> Result<(), Error> {
         if restored.is_empty() {
@@ -71,7 +73,8 @@ impl Replica {
             let index = usize::try_from(run.definition).unwrap_or(usize::MAX);
             let definition = definitions.get(index).ok_or_else(unasked)?.clone();
             let last = run::unpack(&run.changes, run.actor)?.pop().ok_or_else(unasked)?;
-            if RawChange::parse(last)?.hash != run.last_hash {
+            let last = RawChange::parse(last)?;
+            if last.hash != run.last_hash {
                 return Err(unasked());
             }
             let document =
@@ -88,15 +91,18 @@ impl Replica {
                 changes: run.changes,
                 signature: run.signature,
             };
-            rows.push((document, row));
+            rows.push((document, row, last.seq));
         }
-        let catalog = &self.catalog;
+        let (catalog, device) = (&self.catalog, self.identity.device);
         let touched = self.store.write(|connection| {
             let mut touched = std::collections::BTreeSet::new();
-            for (document, record) in &rows {
+            for (document, record, last_seq) in &rows {
                 if stubs::take(connection, &record.scope, record.seq, record.last_hash)? {
                     documents::insert(connection, document)?;
                     documents::insert_record(connection, record)?;
+                    if record.device == device {
+                        give_way(connection, record.document, record.actor, *last_seq, moment)?;
+                    }
                     touched.insert(document.document);
                 }
             }

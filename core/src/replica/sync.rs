@@ -42,6 +42,9 @@ pub struct Progress {
     pub acknowledged: u32,
     /// Pushed changes that the server refused, with the reasons.
     pub refused: Vec<Refusal>,
+    /// Changes made again under a fresh author id, because another copy of this store went on under the
+    /// old one.
+    pub renewed: u32,
     /// Records received.
     pub received: u32,
     /// Documents that changed through others' work.
@@ -146,15 +149,20 @@ impl Replica {
             self.take_grants(grants)?;
             progress.more = true;
         }
-        self.take_verdicts(&asked.runs, &reply.verdicts, progress)?;
+        self.take_verdicts(&asked.runs, &reply.verdicts, &reply.directives, progress)?;
+        let mut proven = Vec::new();
         let was_blank = self.catalog.organisation().is_none();
         let Reply { scopes, definitions, directives, restored, .. } = reply;
         let (first, rest): (Vec<_>, Vec<_>) =
             scopes.into_iter().partition(|page| page.scope.stream() == "definitions");
         for page in first.into_iter().chain(rest) {
-            self.take_page(asked, page, &definitions, moment, progress)?;
+            let scope = page.scope.clone();
+            if self.take_page(asked, page, &definitions, moment, progress)? {
+                proven.push(scope);
+            }
         }
-        self.take_restored(restored, &definitions, progress)?;
+        self.take_restored(restored, &definitions, moment, progress)?;
+        self.renew_forked(&proven, moment, progress)?;
         self.follow(&directives, progress)?;
         self.project_late()?;
         progress.more |= !stubs::wanted(self.store.reader(), 1)?.is_empty() && !asked.wanted_any;

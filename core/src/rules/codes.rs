@@ -62,3 +62,5 @@ pub const RESOLVE_TARGET: &str = "resolve_target";
 pub const INCOMPLETE: &str = "incomplete";
 /// An auditor may not audit the own project.
 pub const OWN_WORK: &str = "own_work";
+/// The work builds on changes that the branch refused.
+pub const BUILDS_ON_REFUSED: &str = "builds_on_refused";

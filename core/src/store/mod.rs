@@ -65,7 +65,7 @@ impl Store {
 /// Freed pages are overwritten. The file remains, so that it can say that it was erased.
 pub(crate) fn erase(connection: &Connection) -> Result<(), Error> {
     connection.pragma_update(None, "secure_delete", true)?;
-    for table in ["record", "stub", "outbox", "document", "definition", "scope", "counter"] {
+    for table in ["record", "stub", "outbox", "document", "definition", "scope", "counter", "discarded"] {
         connection.execute(&format!("DELETE FROM {table}"), [])?;
     }
     connection.execute("UPDATE identity SET token = '', seed = zeroblob(32)", [])?;

@@ -1,7 +1,8 @@
 //! The outbox: changes written on this device that no cursor covers yet.
 //!
 //! A row is *pending* until the server answers; *logged* once it is accepted but the cursor has not
-//! reached it; *refused* when the server said no, kept with the reason until the person decides.
+//! reached it; *forked* while it is held back because its author id was used elsewhere; *refused* when
+//! the server said no, kept with the reason until the person decides.
 
 use rusqlite::{Connection, params};
 
@@ -36,6 +37,21 @@ pub struct OutboxRow {
     pub refusal: Option<Refusal>,
 }
 
+/// What takes the place of a change that had to be made again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RenewedChange<'c> {
+    /// The new author id.
+    pub(crate) actor: ActorId,
+    /// Its place among that author's changes.
+    pub(crate) seq: u64,
+    /// Its hash.
+    pub(crate) hash: ChangeHash,
+    /// True when it directly builds on the change of the previous seq.
+    pub(crate) follows: bool,
+    /// The whole change chunk.
+    pub(crate) bytes: &'c [u8],
+}
+
 /// Adds a change; one that is there already (offered again after a reset) is left alone.
 pub(crate) fn append(connection: &Connection, row: &OutboxRow) -> Result<(), Error> {
     connection
@@ -56,10 +72,10 @@ pub(crate) fn append(connection: &Connection, row: &OutboxRow) -> Result<(), Err
     Ok(())
 }
 
-/// Changes that still wait for an answer, in order of writing, up to `bytes_max` (at least one).
+/// Changes to offer to the server, in order of writing, up to `bytes_max` (at least one).
 pub(crate) fn pending(connection: &Connection, bytes_max: usize) -> Result<Vec<OutboxRow>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "{SELECT} WHERE logged_seq IS NULL AND refusal_code IS NULL ORDER BY ordinal"
+        "{SELECT} WHERE logged_seq IS NULL AND refusal_code IS NULL AND forked = 0 ORDER BY ordinal"
     ))?;
     let mut rows = statement.query([])?;
     let (mut pending, mut total) = (Vec::new(), 0);
@@ -78,6 +94,14 @@ pub(crate) fn pending(connection: &Connection, bytes_max: usize) -> Result<Vec<O
 pub(crate) fn of_document(connection: &Connection, document: DocumentId) -> Result<Vec<OutboxRow>, Error> {
     let mut statement = connection
         .prepare_cached(&format!("{SELECT} WHERE document = ?1 AND refusal_code IS NULL ORDER BY ordinal"))?;
+    Ok(statement.query_map([document.as_bytes()], outbox_row)?.collect::<Result<_, _>>()?)
+}
+
+/// Changes of one document that the server has not accepted, the refused among them, in order of
+/// writing.
+pub(crate) fn unaccepted(connection: &Connection, document: DocumentId) -> Result<Vec<OutboxRow>, Error> {
+    let mut statement = connection
+        .prepare_cached(&format!("{SELECT} WHERE document = ?1 AND logged_seq IS NULL ORDER BY ordinal"))?;
     Ok(statement.query_map([document.as_bytes()], outbox_row)?.collect::<Result<_, _>>()?)
 }
 
@@ -136,6 +160,47 @@ pub(crate) fn set_refused(
     Ok(())
 }
 
+/// Holds back `first` and everything later by the same actor on the document: the server wants
+/// another author id for it.
+pub(crate) fn set_forked(connection: &Connection, first: ChangeHash) -> Result<(), Error> {
+    connection.execute(
+        "UPDATE outbox SET forked = 1
+         WHERE refusal_code IS NULL AND logged_seq IS NULL
+           AND EXISTS (SELECT 1 FROM outbox AS first WHERE first.hash = ?1
+                       AND first.document = outbox.document AND first.actor = outbox.actor
+                       AND outbox.seq >= first.seq)",
+        [first.as_bytes()],
+    )?;
+    Ok(())
+}
+
+/// Ordinals of the changes of a scope that are held back, by document.
+pub(crate) fn forked(connection: &Connection, scope: &ScopeId) -> Result<Vec<(DocumentId, i64)>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT document, ordinal FROM outbox WHERE forked = 1 AND scope = ?1 ORDER BY document, ordinal",
+    )?;
+    let rows = statement.query_map([scope.as_str()], |row| Ok((DocumentId(bytes(row, 0)?), row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Puts a change that was made again under another author id into the place of the old one.
+pub(crate) fn renew(connection: &Connection, ordinal: i64, change: &RenewedChange<'_>) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET actor = ?2, seq = ?3, hash = ?4, follows = ?5, bytes = ?6, forked = 0
+             WHERE ordinal = ?1",
+        )?
+        .execute(params![
+            ordinal,
+            change.actor.as_bytes(),
+            signed(change.seq),
+            change.hash.as_bytes(),
+            change.follows,
+            change.bytes,
+        ])?;
+    Ok(())
+}
+
 /// Makes logged but uncovered changes of a scope pending again: their log is gone.
 pub(crate) fn forget_logged(connection: &Connection, scope: &ScopeId) -> Result<(), Error> {
     connection.execute("UPDATE outbox SET logged_seq = NULL WHERE scope = ?1", [scope.as_str()])?;
@@ -146,6 +211,13 @@ pub(crate) fn forget_logged(connection: &Connection, scope: &ScopeId) -> Result<
 pub(crate) fn remove(connection: &Connection, hash: ChangeHash) -> Result<(), Error> {
     connection.prepare_cached("DELETE FROM outbox WHERE hash = ?1")?.execute([hash.as_bytes()])?;
     Ok(())
+}
+
+/// The records of the changes that wait for an answer, one for each change.
+pub(crate) fn waiting(connection: &Connection) -> Result<Vec<DocumentId>, Error> {
+    let mut statement = connection
+        .prepare_cached("SELECT document FROM outbox WHERE logged_seq IS NULL AND refusal_code IS NULL")?;
+    Ok(statement.query_map([], |row| Ok(DocumentId(bytes(row, 0)?)))?.collect::<Result<_, _>>()?)
 }
 
 /// Number of changes that wait for an answer.

@@ -100,3 +100,19 @@ CREATE TABLE counter (
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// Work that the branch did not take: held back until it has another author id, or given up.
+pub const STEP_2: &str = "
+-- 1 once the branch asked for another author id: not offered until it is known what of it arrived
+ALTER TABLE outbox ADD COLUMN forked INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE discarded (
+  -- refused work that the person gave up: that it was there, never what it said
+  document BLOB NOT NULL,
+  actor BLOB NOT NULL,             -- author id of the changes, as the branch lists the refusal
+  changes INTEGER NOT NULL,        -- how many
+  refusal_code TEXT NOT NULL,      -- why the branch had refused them
+  at_ms INTEGER NOT NULL,          -- device time of giving up, milliseconds since 1970
+  PRIMARY KEY (document, actor)
+) STRICT, WITHOUT ROWID;
+";
