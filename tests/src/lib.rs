@@ -4,6 +4,7 @@
 //! Ordered maps and seeded randomness only, so that a seed plays the same run on every machine.
 
 pub mod deeds;
+pub mod forge;
 pub mod laws;
 pub mod network;
 pub mod oracle;

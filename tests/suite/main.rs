@@ -2,6 +2,8 @@
 //! golden bytes and real processes.
 
 #[cfg(test)]
+mod bad;
+#[cfg(test)]
 mod convergence;
 #[cfg(test)]
 mod drafts;
