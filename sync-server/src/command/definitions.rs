@@ -9,7 +9,7 @@ use xunyuan_core::definition::{
 use xunyuan_core::error::{Error, ErrorKind, Sentence};
 
 use super::Context;
-use super::output::{Exit, Report, table};
+use super::output::{Exit, Lang, Report, table};
 use crate::hub::{Hub, Publication};
 
 /// Checks all `*.json` of a directory as one set.
@@ -132,9 +132,9 @@ pub(super) fn list(context: &Context) -> Result<Report, Error> {
         json.push(json!({"id": reference.id, "version": reference.version, "hash": hash, "seq": seq}));
         rows.push(vec![reference.id.clone(), reference.version.to_string(), hash.chars().take(16).collect()]);
     }
-    let header = match context.lang.pick("zh", "en") {
-        "zh" => ["定义", "版本", "内容哈希"],
-        _ => ["definition", "version", "content hash"],
+    let header = match context.lang {
+        Lang::Zh => ["定义", "版本", "内容哈希"],
+        Lang::En => ["definition", "version", "content hash"],
     };
     hub.close()?;
     Ok(Report::done(Value::Array(json), table(&header, &rows)))

@@ -68,6 +68,12 @@ enum Command {
     },
     /// 设备:最近联系、未同步、版本、时钟 · Devices: last seen, pending, versions, skew
     Devices,
+    /// 被拒的内容及原因 · What the branch refused, and why
+    Refusals {
+        /// 最多显示几条 · Most lines to show
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+    },
     /// 检查表、台帐等定义 · Checklists, ledgers and other definitions
     #[command(subcommand)]
     Definitions(Definitions),
@@ -213,6 +219,7 @@ fn perform(command: Command, context: &Context) -> Result<Report, Error> {
         Command::Invite(arguments) => people::invite(context, &arguments),
         Command::Revoke { device } => people::revoke(context, &device),
         Command::Devices => people::devices(context),
+        Command::Refusals { limit } => people::refusals(context, limit),
         Command::Definitions(Definitions::Check { dir }) => definitions::check(context, &dir),
         Command::Definitions(Definitions::Load { dir }) => definitions::load(context, &dir),
         Command::Definitions(Definitions::List) => definitions::list(context),

@@ -123,6 +123,10 @@ impl Report {
     /// # Errors
     /// When stdout cannot be written for another reason than a closed pipe.
     pub fn write(&self, as_json: bool) -> std::io::Result<()> {
+        if as_json && self.json.is_null() {
+            // The command has written its lines itself.
+            return Ok(());
+        }
         if as_json {
             return ignore_closed_pipe(writeln!(std::io::stdout().lock(), "{:#}", self.json));
         }

@@ -6,7 +6,7 @@ use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::UserId;
 use xunyuan_core::time::rfc3339;
 
-use super::output::{Report, table};
+use super::output::{Lang, Report, table};
 use super::serve::Address;
 use super::{Context, qr};
 use crate::hub::DeviceStatus;
@@ -106,9 +106,9 @@ pub(super) fn devices(context: &Context) -> Result<Report, Error> {
     hub.close()?;
     let devices = devices?;
     let lang = context.lang;
-    let header = match lang.pick("zh", "en") {
-        "zh" => ["设备", "人员", "应用", "最近联系", "未同步", "冲突", "时钟偏差", "状态"],
-        _ => ["device", "person", "app", "last seen", "pending", "conflicts", "skew", "state"],
+    let header = match lang {
+        Lang::Zh => ["设备", "人员", "应用", "最近联系", "未同步", "冲突", "时钟偏差", "状态"],
+        Lang::En => ["device", "person", "app", "last seen", "pending", "conflicts", "skew", "state"],
     };
     let rows: Vec<Vec<String>> = devices
         .iter()
@@ -135,6 +135,51 @@ pub(super) fn devices(context: &Context) -> Result<Report, Error> {
         })
         .collect();
     Ok(Report::done(Value::Array(devices.iter().map(as_json).collect()), table(&header, &rows)))
+}
+
+/// Runs that the branch refused, newest first: kept as evidence, their authors see them too.
+pub(super) fn refusals(context: &Context, limit: u32) -> Result<Report, Error> {
+    let hub = context.hub()?;
+    let refused = hub.refusals(limit);
+    hub.close()?;
+    let refused = refused?;
+    let lang = context.lang;
+    let header = match lang {
+        Lang::Zh => ["时间", "人员", "范围", "记录", "次数", "原因"],
+        Lang::En => ["time", "person", "scope", "record", "times", "reason"],
+    };
+    let rows: Vec<Vec<String>> = refused
+        .iter()
+        .map(|run| {
+            vec![
+                rfc3339(run.at_ms, super::UTC_OFFSET_MIN),
+                run.user.to_string(),
+                run.scope.to_string(),
+                run.document.to_string(),
+                run.times.to_string(),
+                lang.of(&run.refusal.sentence).to_owned(),
+            ]
+        })
+        .collect();
+    let json = refused
+        .iter()
+        .map(|run| {
+            json!({
+                "at_ms": run.at_ms,
+                "user": run.user,
+                "device": run.device.to_string(),
+                "scope": run.scope,
+                "document": run.document.to_string(),
+                "last_hash": run.last_hash.to_string(),
+                "times": run.times,
+                "bytes": run.bytes.len(),
+                "code": run.refusal.code,
+                "zh": run.refusal.sentence.zh,
+                "en": run.refusal.sentence.en,
+            })
+        })
+        .collect();
+    Ok(Report::done(Value::Array(json), table(&header, &rows)))
 }
 
 fn as_json(device: &DeviceStatus) -> Value {

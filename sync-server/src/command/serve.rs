@@ -17,7 +17,9 @@ use crate::serve;
 /// Serves until SIGINT or SIGTERM; says on stdout where it listens as soon as it does.
 pub(super) fn run(context: &Context) -> Result<Report, Error> {
     let config = &context.effective.config;
-    start_log(&config.log)?;
+    if let Err(error) = start_log(&config.log) {
+        return Ok(Report { exit: Exit::Usage, ..Report::failed(&error, context.lang) });
+    }
     let hub = context.serving_hub()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| {
         Error::new(ErrorKind::Storage, "无法启动线程", "threads cannot be started").caused_by(e)
