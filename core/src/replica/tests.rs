@@ -174,3 +174,35 @@ fn a_slot_of_yesterday_is_not_offered_today() {
     let slots = device.replica.slots(&now).unwrap();
     assert!(slots.iter().all(|view| view.slot.starts.date() == now.local_date()));
 }
+
+#[test]
+fn a_full_disk_fails_the_action_and_leaves_everything_saved_before() {
+    let mut device = Device::of("u.pt01", "full");
+    let now = device.now();
+    let sheet = device.replica.start_inspection("tpl.park_patrol", "pj.lanyuan", &now).unwrap();
+    let pages: i64 =
+        device.replica.store.reader().pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    device.replica.store.reader().pragma_update(None, "max_page_count", pages + 4).unwrap();
+    let mut saved = 0;
+    let error = loop {
+        let note = Answer { note: Some(format!("第{saved}次").repeat(400)), ..Answer::default() };
+        let now = device.now();
+        match device.replica.answer(sheet, "pp.green.01", note, &now) {
+            Ok(_) => saved += 1,
+            Err(error) => break error,
+        }
+        assert!(saved < 100, "the disk does not fill");
+    };
+    assert_eq!(error.kind(), ErrorKind::Full, "{error}");
+    let expected = saved + 1;
+    assert_eq!(device.replica.status().unwrap().pending_changes, expected);
+    let before = device.replica.model(sheet).unwrap();
+
+    // With room again the person goes on where they were.
+    let mut device = device.reopened();
+    assert_eq!(device.replica.model(sheet).unwrap(), before);
+    assert_eq!(device.replica.status().unwrap().pending_changes, expected);
+    let now = device.now();
+    device.replica.answer(sheet, "pp.green.01", failing("断枝"), &now).unwrap();
+    assert!(device.replica.status().unwrap().pending_changes > expected);
+}

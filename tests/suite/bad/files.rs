@@ -10,6 +10,9 @@ use xunyuan_tests::laws::{Saved, check_settled, status};
 use xunyuan_tests::seed::Seed;
 use xunyuan_tests::world::{DAY_MS, World};
 
+/// What happens to the bytes of a file.
+type Damage = fn(&mut Vec<u8>);
+
 fn with_unsynced_work() -> (World, usize) {
     let mut world = World::new(Seed::or(430));
     let device = world.enroll("u.pt01");
@@ -39,7 +42,7 @@ fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
 #[test]
 fn a_damaged_file_is_never_deleted() {
     let (mut world, device) = with_unsynced_work();
-    let damaged: [(&str, fn(&mut Vec<u8>)); 3] = [
+    let damaged: [(&str, Damage); 3] = [
         ("no database", |bytes| bytes[..100].fill(b'x')),
         ("another program's", |bytes| bytes[68..72].copy_from_slice(&[1, 2, 3, 4])),
         ("cut off", |bytes| bytes.truncate(3_000)),

@@ -12,6 +12,9 @@ use xunyuan_tests::people::{chosen, fields, text};
 use xunyuan_tests::seed::Seed;
 use xunyuan_tests::world::World;
 
+/// What happens to packed bytes on their way.
+type Alteration = fn(&mut Vec<u8>);
+
 fn code(verdict: &Verdict) -> &str {
     match verdict {
         Verdict::Rejected { refusal, .. } => {
@@ -244,7 +247,7 @@ fn forged_names_keys_and_places_are_refused() {
 #[test]
 fn packed_bytes_that_are_no_changes_are_refused() {
     let (mut world, a, _, sheet) = patrol();
-    let alterations: [(&str, fn(&mut Vec<u8>)); 5] = [
+    let alterations: [(&str, Alteration); 5] = [
         ("empty", |bytes| bytes.clear()),
         ("cut short", |bytes| bytes.truncate(bytes.len() / 2)),
         ("padded", |bytes| bytes.push(0)),
