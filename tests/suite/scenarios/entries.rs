@@ -100,16 +100,25 @@ fn sc_11() {
 
 #[test]
 fn sc_15() {
+    // After a hundred days the devices that were in touch have let go of the closed entry.
+    for days in [30, 100] {
+        edit_what_was_closed(days);
+    }
+}
+
+fn edit_what_was_closed(days: i64) {
     let mut world = World::new(Seed::or(15));
     let (lead, b) = (world.enroll("u.csl01"), world.enroll("u.fd01"));
     let engineer = world.enroll("u.eng01");
     let entry = handled(&mut world, b, engineer);
-    // B goes off for thirty days; the branch closes the entry meanwhile.
+    // B goes off; the branch closes the entry meanwhile.
     world.record(lead, entry, "close", &[]);
     world.sync(lead);
     let closed_before = world.entry(lead, entry);
     assert!(closed_before.is_final);
-    world.pass(30 * DAY_MS);
+    world.pass(days * DAY_MS);
+    world.sync(engineer);
+    world.sync(lead);
     world.act(b, |replica, moment| {
         replica.edit_entry(entry, fields(&[("content", "补记:业主来电致谢"), ("handler", "u.sec01")]), moment)
     });

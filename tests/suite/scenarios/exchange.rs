@@ -14,7 +14,7 @@ use xunyuan_core::wire::message::Request;
 use xunyuan_tests::laws::{Saved, check_settled, status};
 use xunyuan_tests::people::FRONT_DESK;
 use xunyuan_tests::seed::Seed;
-use xunyuan_tests::world::World;
+use xunyuan_tests::world::{DAY_MS, World};
 
 /// The branch hears a device, and the device never hears the answer.
 fn lose_reply(world: &mut World, device: usize) {
@@ -117,13 +117,27 @@ fn exchange_narrowly(world: &mut World, device: usize) -> Progress {
 #[test]
 fn sc_14() {
     let mut world = World::new(Seed::or(14));
-    let a = world.enroll("u.fd01");
-    let entries = 150;
-    for number in 0..entries {
-        let entry = world.take_call(a, &format!("历史登记第{number}条:咨询物业费"));
+    let (a, lead) = (world.enroll("u.fd01"), world.enroll("u.csl01"));
+    // Of what happened a hundred days ago some is closed and some still open.
+    let mut ended = Vec::new();
+    for number in 0..60 {
+        let entry = world.take_call(a, &format!("早先登记第{number}条:咨询物业费"));
+        if number % 2 == 0 {
+            ended.push(entry);
+        }
+    }
+    world.settle();
+    for entry in &ended {
+        world.record(lead, *entry, "cancel", &[("reason", "重复登记")]);
+    }
+    world.settle();
+    world.pass(100 * DAY_MS);
+    for number in 0..90 {
+        let entry = world.take_call(a, &format!("近期登记第{number}条:咨询物业费"));
         world.record(a, entry, "assign", &[("owner_dept", "dept.eng")]);
     }
     world.settle();
+    let entries = 30 + 90;
 
     // A new tablet is enrolled; its first synchronisation is cut off again and again.
     let b = world.enroll_only("u.fd02");
@@ -147,7 +161,10 @@ fn sc_14() {
         }
         assert!(pages < 60, "the first synchronisation does not end: {known} of {entries}");
     }
-    assert_eq!(known, entries);
+    assert_eq!(known, entries, "open and recent ones came, and nothing else");
+    for entry in &ended {
+        assert!(world.replica(b).record(*entry).is_err(), "what ended long ago stays at the branch");
+    }
     assert!(pages > 3, "so much does not fit one page");
     let first_list = first_list.unwrap();
     assert!(first_list < Duration::from_secs(20), "the first list takes {first_list:?}");
