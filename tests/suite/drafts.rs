@@ -1,10 +1,17 @@
 //! What the branch does not take is not lost: stores that were copied, roles that were narrowed, work
 //! that a rule refuses.
 
-use xunyuan_core::document::model::{Model, Value};
-use xunyuan_core::id::DocumentId;
-use xunyuan_tests::laws::{check_settled, status};
-use xunyuan_tests::people::fields;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, params};
+use xunyuan_core::definition::sample_organisation;
+use xunyuan_core::document::model::{Edit, Event, Model, Value};
+use xunyuan_core::document::{Document, RawChange, line_id};
+use xunyuan_core::error::ErrorKind;
+use xunyuan_core::id::{ActorId, DocumentId};
+use xunyuan_core::replica::DraftContent;
+use xunyuan_tests::laws::{check_always, check_settled, chunks, status};
+use xunyuan_tests::people::{PROJECT, fields};
 use xunyuan_tests::seed::Seed;
 use xunyuan_tests::world::World;
 
@@ -60,7 +67,7 @@ fn a_cloned_phone_and_its_original_both_converge() {
             ["create", "assign", "handle", "visit", "visit", "visit", "visit"],
             "each step once"
         );
-        let notes: std::collections::BTreeSet<_> = merged
+        let notes: BTreeSet<_> = merged
             .events
             .iter()
             .filter_map(|event| event.data.get("note").and_then(Value::as_text))
@@ -104,4 +111,152 @@ fn a_store_restored_from_an_old_copy_goes_on_where_it_stands() {
         assert_eq!(merged.texts["content"], "咨询停车月卡");
         assert_eq!(merged.text("field/handler"), Some("u.eng01"));
     }
+}
+
+/// The branch publishes its organisation again with one person in another role.
+fn republish(world: &mut World, version: u32, user: &str, role: &str) {
+    let mut value: serde_json::Value = serde_json::from_slice(&sample_organisation().json).unwrap();
+    value["version"] = version.into();
+    for person in value["users"].as_array_mut().unwrap() {
+        if person["id"] == user {
+            person["role"] = role.into();
+        }
+    }
+    world.pass(1_000);
+    world.hub.load_organisation(&serde_json::to_vec(&value).unwrap(), world.now_ms).unwrap();
+}
+
+#[test]
+fn work_under_a_role_that_was_narrowed_meanwhile_waits_as_a_draft_and_can_be_applied_later() {
+    let mut world = World::new(Seed::or(303));
+    republish(&mut world, 2, "u.eng01", "role.cs_staff");
+    let (desk, staff) = (world.enroll("u.fd01"), world.enroll("u.eng01"));
+    let entry = world.take_call(desk, "报修门禁");
+    world.record(desk, entry, "assign", &[("owner_dept", "dept.eng")]);
+    world.settle();
+    // Without signal a member of staff handles the call and walks a patrol; meanwhile the role is narrowed.
+    world.record(staff, entry, "accept", &[]);
+    let handled_at_ms = world.now_ms + 1_000;
+    world.record(staff, entry, "handle", &[("result", "已更换读卡器")]);
+    let sheet =
+        world.act(staff, |replica, moment| replica.start_inspection("tpl.park_patrol", PROJECT, moment));
+    republish(&mut world, 3, "u.eng01", "role.patrol");
+    edit(&mut world, desk, entry, &[("urgency", "urgent")]);
+    world.settle();
+
+    let refused: Vec<_> = world.hub.refusals(10).unwrap();
+    assert!(refused.iter().any(|run| run.document == entry && run.refusal.code == "scope_not_granted"));
+    assert_eq!(world.entry(staff, entry).state, "assigned", "shown without what was refused");
+    assert_eq!(status(&mut world, staff).refused_changes, 2);
+    assert_eq!(status(&mut world, staff).pending_changes, 0, "work on other records flows on");
+    assert!(!world.replica(staff).is_pending(sheet).unwrap());
+    let draft = world.replica(staff).drafts().unwrap().remove(0);
+    assert_eq!((draft.document, draft.changes), (entry, 2));
+    let view = world.replica(staff).draft_view(draft.id).unwrap();
+    let result = DraftContent::Text { field: "result".to_owned(), text: "已更换读卡器".to_owned() };
+    assert!(view.steps.iter().any(|step| step.content == result), "{:?}", view.steps);
+    let early = world.attempt(staff, |replica, moment| replica.apply_draft(draft.id, moment));
+    assert_eq!(early.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(world.replica(staff).drafts().unwrap(), std::slice::from_ref(&draft));
+
+    republish(&mut world, 4, "u.eng01", "role.cs_staff");
+    world.settle();
+    world.act(staff, |replica, moment| replica.apply_draft(draft.id, moment));
+    world.settle();
+    check_settled(&mut world);
+    for device in [desk, staff] {
+        let merged = model(&mut world, device, entry);
+        assert_eq!(kinds(&merged), ["create", "assign", "accept", "handle"]);
+        assert_eq!(merged.events[3].at_ms, handled_at_ms, "the time of the work stays");
+        assert_eq!(merged.texts["result"], "已更换读卡器");
+        assert_eq!(merged.text("field/urgency"), Some("urgent"));
+        assert!(world.replica(device).drafts().unwrap().is_empty());
+    }
+}
+
+/// A modified app writes what no rule allows: past the front door, straight into the outbox.
+fn forge(world: &mut World, device: usize, entry: DocumentId, kind: &str, from: &str) {
+    let user = world.devices[device].user.clone();
+    let now_ms = world.now_ms;
+    let replica = world.replica(device);
+    let record = replica.export().unwrap().into_iter().find(|record| record.document == entry).unwrap();
+    let text_keys = replica.catalog().text_keys(&record.definition).unwrap();
+    let mut document = Document::new(entry, &record.definition, &text_keys);
+    let known: Vec<_> = chunks(&record).into_iter().map(|chunk| RawChange::parse(chunk).unwrap()).collect();
+    document.apply(&known).unwrap();
+    let scope = record.scope;
+    world.closed(device, |file| {
+        let connection = Connection::open(file).unwrap();
+        let actor: Vec<u8> = connection
+            .query_row("SELECT actor FROM document WHERE document = ?1", [entry.as_bytes()], |row| row.get(0))
+            .unwrap();
+        let actor = ActorId::from_slice(&actor).unwrap();
+        let event = Event {
+            id: line_id(actor, document.next_seq(actor), 0),
+            kind: kind.to_owned(),
+            by: user,
+            at_ms: now_ms,
+            from: from.to_owned(),
+            after: document.model().unwrap().latest_events(),
+            data: BTreeMap::new(),
+        };
+        let change = document.edit(actor, &[Edit::Event(event)]).unwrap();
+        connection
+            .execute(
+                "INSERT INTO outbox (document, scope, actor, seq, hash, follows, bytes, written_at_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)",
+                params![
+                    entry.as_bytes(),
+                    scope.as_str(),
+                    actor.as_bytes(),
+                    i64::try_from(change.seq).unwrap(),
+                    change.hash.as_bytes(),
+                    change.bytes,
+                    now_ms
+                ],
+            )
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_forbidden_step_and_what_builds_on_it_leave_the_record_but_not_the_device() {
+    let mut world = World::new(Seed::or(304));
+    let (modified, other) = (world.enroll("u.fd01"), world.enroll("u.fd02"));
+    let entry = world.take_call(modified, "咨询停车");
+    world.settle();
+    forge(&mut world, modified, entry, "close", "received");
+    edit(&mut world, other, entry, &[("urgency", "urgent")]);
+    world.settle();
+
+    assert_eq!(status(&mut world, modified).refused_changes, 1);
+    let kept = world.hub.refusals(10).unwrap();
+    assert!(kept.iter().any(|run| run.document == entry && !run.bytes.is_empty()), "the branch sees it");
+    // The person goes on with the record and with others.
+    edit(&mut world, modified, entry, &[("content", "咨询停车月卡")]);
+    let next = world.take_call(modified, "咨询装修");
+    world.settle();
+    check_settled(&mut world);
+    for device in [modified, other] {
+        let merged = model(&mut world, device, entry);
+        assert_eq!(kinds(&merged), ["create"]);
+        assert_eq!(
+            (merged.texts["content"].as_str(), merged.text("field/urgency")),
+            ("咨询停车月卡", Some("urgent"))
+        );
+        assert_eq!(kinds(&model(&mut world, device, next)), ["create"]);
+    }
+
+    let draft = world.replica(modified).drafts().unwrap().remove(0);
+    assert_eq!(draft.refusal.code, "transition_not_allowed");
+    let refused = world.attempt(modified, |replica, moment| replica.apply_draft(draft.id, moment));
+    assert_eq!(refused.unwrap_err().code(), "transition_not_allowed");
+    let file = world.replica(modified).export_draft(draft.id).unwrap();
+    let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
+    assert_eq!(file["says"][0]["key"], "close");
+    world.act(modified, |replica, moment| replica.discard_draft(draft.id, moment));
+    assert!(world.replica(modified).drafts().unwrap().is_empty());
+    assert_eq!(world.replica(modified).discarded().unwrap()[0].changes, 1);
+    assert!(world.hub.refusals(10).unwrap().iter().any(|run| run.document == entry), "the branch keeps it");
+    check_always(&mut world);
 }

@@ -62,6 +62,23 @@ impl Draft {
         id
     }
 
+    /// The next change of the same document, for one who has seen this one.
+    pub(super) fn following(&self) -> Self {
+        let work = Work {
+            document: self.work.document,
+            scope: self.work.scope.clone(),
+            definition: self.work.definition.clone(),
+            edits: Vec::new(),
+        };
+        let seq = if self.is_empty() { self.seq } else { self.seq + 1 };
+        Self { model: self.model.clone(), work, seq, ids_taken: 0, user: self.user.clone(), ..*self }
+    }
+
+    /// What follows was written at this device time, milliseconds since 1970.
+    pub(super) const fn written_at(&mut self, at_ms: i64) {
+        self.at_ms = at_ms;
+    }
+
     /// True when the action would write nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.work.edits.is_empty()

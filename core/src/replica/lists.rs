@@ -9,7 +9,6 @@ use crate::id::{ActorId, DefinitionRef, DocumentId, ScopeId, UserId};
 use crate::limits::CLOCK_SKEW_SUSPICIOUS_MS;
 use crate::projection::{self, ClashRow, Filter, HistoryLine, Row};
 use crate::rules::keys::{self, Key};
-use crate::rules::{entry, inspection};
 use crate::store::documents::{self, RecordRow};
 use crate::store::outbox;
 use crate::store::scopes::{self, ScopeRow};
@@ -159,10 +158,7 @@ impl Replica {
         })?;
         let value = chosen.value.clone();
         let mut draft = self.draft(document, moment)?;
-        let from = match self.catalog.ledger(&draft.model.definition) {
-            Some(ledger) => entry::state(ledger, &draft.model).to_owned(),
-            None => inspection::state(&draft.model).id().to_owned(),
-        };
+        let from = self.state_of(&draft.model);
         let mut data = BTreeMap::from([(keys::DATA_KEY.to_owned(), Value::Text(key.to_owned()))]);
         if Key::parse(key).is_some() {
             draft.put(key.to_owned(), value);

@@ -7,6 +7,7 @@
 
 mod apply;
 mod draft;
+mod drafts;
 mod enroll;
 mod entry;
 mod fork;
@@ -39,6 +40,7 @@ use crate::time::Moment;
 use crate::wire::key::Key;
 use crate::wire::run;
 
+pub use drafts::{DraftContent, DraftStep, DraftView, RefusedDraft};
 pub use enroll::Enrollment;
 pub use inspection::{Answer, Answered, PhotoRef, SlotView};
 pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
@@ -154,10 +156,21 @@ impl Replica {
     /// # Errors
     /// `Refused` when a rule says no; storage errors. Nothing is written then.
     pub(crate) fn perform(&mut self, works: Vec<Work>, moment: &Moment) -> Result<(), Error> {
+        self.perform_with(works, moment, |_| Ok(()))
+    }
+
+    /// As [`Replica::perform`], with something more in the same transaction.
+    fn perform_with(
+        &mut self,
+        works: Vec<Work>,
+        moment: &Moment,
+        more: impl FnOnce(&Connection) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let result = self.prepare(&works, moment).and_then(|written| {
             let catalog = &self.catalog;
             self.store.write(|connection| {
-                written.iter().try_for_each(|item| item.save(connection, catalog, moment))
+                written.iter().try_for_each(|item| item.save(connection, catalog, moment))?;
+                more(connection)
             })
         });
         match result {
@@ -170,7 +183,7 @@ impl Replica {
 
     fn prepare(&mut self, works: &[Work], moment: &Moment) -> Result<Vec<Written>, Error> {
         let user = self.identity.user.clone();
-        let mut written = Vec::with_capacity(works.len());
+        let mut written: Vec<Written> = Vec::with_capacity(works.len());
         for work in works {
             let catalog = self.catalog.clone();
             let row = documents::find(self.store.reader(), work.document)?.unwrap_or(DocumentRow {
@@ -186,7 +199,9 @@ impl Replica {
             let change = document.edit(actor, &work.edits)?;
             let model = document.model()?;
             let row = DocumentRow { actor: Some(actor), ..row };
-            let follows = self.builds_on_own(&row, &change)?;
+            let is_previous =
+                |own: &Written| change.actor == own.change.actor && change.deps == [own.change.hash];
+            let follows = written.last().is_some_and(is_previous) || self.builds_on_own(&row, &change)?;
             written.push(Written { row, change, follows, model });
         }
         Ok(written)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::definition::{embedded, sample_organisation};
 use crate::document::model::Value;
+use crate::error::Refusal;
 use crate::projection::Filter;
 use crate::replica::inspection::Answer;
 use crate::wire::message::EnrollReply;
@@ -205,4 +206,128 @@ fn a_full_disk_fails_the_action_and_leaves_everything_saved_before() {
     let now = device.now();
     device.replica.answer(sheet, "pp.green.01", failing("断枝"), &now).unwrap();
     assert!(device.replica.status().unwrap().pending_changes > expected);
+}
+
+/// What a device does when the branch refuses a document's work from its `index`-th waiting change on.
+fn refuse(device: &mut Device, document: DocumentId, index: usize) {
+    let rows = outbox::unaccepted(device.replica.store.reader(), document).unwrap();
+    let refusal = Refusal::new("role_not_allowed", "岗位不允许", "the role may not");
+    device
+        .replica
+        .store
+        .write(|connection| {
+            outbox::set_refused(connection, rows[index].hash, &refusal)?;
+            documents::set_actor(connection, document, None)
+        })
+        .unwrap();
+    device.replica.loaded.clear();
+}
+
+fn call(device: &mut Device) -> DocumentId {
+    let fields = BTreeMap::from(
+        [
+            ("channel", "phone"),
+            ("category", "fd.repair.leak"),
+            ("content", "卫生间滴水"),
+            ("first_contact", "u.fd01"),
+            ("urgency", "normal"),
+            ("owner_dept", "dept.eng"),
+        ]
+        .map(|(field, value)| (field.to_owned(), text(value))),
+    );
+    let now = device.now();
+    device.replica.create_entry("led.front_desk", "pj.lanyuan", fields, &now).unwrap()
+}
+
+fn edit(device: &mut Device, entry: DocumentId, field: &str, value: &str) {
+    let now = device.now();
+    let fields = BTreeMap::from([(field.to_owned(), text(value))]);
+    device.replica.edit_entry(entry, fields, &now).unwrap();
+}
+
+#[test]
+fn a_draft_says_what_was_refused_and_is_written_again_onto_the_record_of_today() {
+    let mut device = Device::of("u.fd01", "draft-apply");
+    let entry = call(&mut device);
+    edit(&mut device, entry, "content", "卫生间滴水,很急");
+    let assign = BTreeMap::from([("owner_dept".to_owned(), text("dept.eng"))]);
+    let now = device.now();
+    device.replica.record_event(entry, "assign", assign, &now).unwrap();
+    let assigned_at_ms = now.unix_ms;
+    refuse(&mut device, entry, 1);
+    assert_eq!(device.replica.entry(entry).unwrap().state, "received", "shown without the refused part");
+    edit(&mut device, entry, "content", "主卧卫生间滴水");
+
+    let drafts = device.replica.drafts().unwrap();
+    assert_eq!((drafts.len(), drafts[0].changes, drafts[0].document), (1, 2, entry));
+    let view = device.replica.draft_view(drafts[0].id).unwrap();
+    assert!(view.is_readable);
+    let words: Vec<&str> = view.steps.iter().map(|step| step.title.zh.as_str()).collect();
+    assert_eq!(words.len(), 3, "{words:?}");
+    let merged =
+        DraftContent::Text { field: "content".to_owned(), text: "主卧卫生间滴水,很急".to_owned() };
+    assert!(view.steps.iter().any(|step| step.content == merged), "{:?}", view.steps);
+    let file = device.replica.export_draft(drafts[0].id).unwrap();
+    let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
+    assert_eq!(file["changes"].as_array().map(Vec::len), Some(2));
+    assert_eq!(file["refusal"]["code"], "role_not_allowed");
+
+    let now = device.now();
+    assert_eq!(device.replica.apply_draft(drafts[0].id, &now).unwrap(), 2);
+    let mut device = device.reopened();
+    assert!(device.replica.drafts().unwrap().is_empty());
+    let model = device.replica.model(entry).unwrap();
+    assert_eq!(model.texts["content"], "主卧卫生间滴水,很急");
+    let assigned = model.events.last().unwrap();
+    assert_eq!((assigned.kind.as_str(), assigned.at_ms), ("assign", assigned_at_ms));
+    let rows = outbox::unaccepted(device.replica.store.reader(), entry).unwrap();
+    let seqs: Vec<(u64, bool)> = rows.iter().map(|row| (row.seq, row.follows)).collect();
+    assert_eq!(seqs, [(1, false), (1, false), (2, true), (3, true)]);
+    assert_eq!(device.replica.status().unwrap().refused_changes, 0);
+    let unknown = device.replica.draft_view(drafts[0].id).unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_draft_that_a_rule_still_refuses_stays_and_leaves_only_when_it_is_given_up() {
+    let mut device = Device::of("u.fd01", "draft-discard");
+    let entry = call(&mut device);
+    let assign = BTreeMap::from([("owner_dept".to_owned(), text("dept.eng"))]);
+    let now = device.now();
+    device.replica.record_event(entry, "assign", assign.clone(), &now).unwrap();
+    refuse(&mut device, entry, 1);
+    // The same step is taken again; the record is beyond it now.
+    let now = device.now();
+    device.replica.record_event(entry, "assign", assign, &now).unwrap();
+    let draft = device.replica.drafts().unwrap().remove(0);
+    let pending = device.replica.status().unwrap().pending_changes;
+    let now = device.now();
+    let error = device.replica.apply_draft(draft.id, &now).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Refused, "transition_not_allowed"));
+    assert_eq!(device.replica.drafts().unwrap(), std::slice::from_ref(&draft));
+    assert_eq!(device.replica.status().unwrap().pending_changes, pending);
+    assert_eq!(device.replica.entry(entry).unwrap().state, "assigned");
+
+    let now = device.now();
+    assert_eq!(device.replica.discard_draft(draft.id, &now).unwrap(), 1);
+    assert!(device.replica.drafts().unwrap().is_empty());
+    let noted = device.replica.discarded().unwrap();
+    assert_eq!((noted.len(), noted[0].changes, noted[0].at_ms), (1, 1, now.unix_ms));
+    assert_eq!((noted[0].document, noted[0].actor), (entry, draft.id));
+}
+
+#[test]
+fn a_record_whose_beginning_was_refused_can_be_begun_again() {
+    let mut device = Device::of("u.fd01", "draft-begin");
+    let entry = call(&mut device);
+    edit(&mut device, entry, "urgency", "urgent");
+    refuse(&mut device, entry, 0);
+    assert!(device.replica.model(entry).unwrap().events.is_empty());
+    let draft = device.replica.drafts().unwrap().remove(0);
+    assert_eq!(draft.changes, 2);
+    let now = device.now();
+    device.replica.apply_draft(draft.id, &now).unwrap();
+    let view = device.replica.entry(entry).unwrap();
+    assert_eq!((view.state.as_str(), view.temporary_number.as_deref()), ("received", Some("A7-0001")));
+    assert_eq!(device.replica.model(entry).unwrap().text("field/urgency"), Some("urgent"));
 }

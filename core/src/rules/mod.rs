@@ -31,6 +31,7 @@ pub mod sheet;
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod title;
 pub mod upgrade;
 pub mod value;
 

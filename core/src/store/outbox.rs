@@ -37,6 +37,21 @@ pub struct OutboxRow {
     pub refusal: Option<Refusal>,
 }
 
+/// Refused work that the person gave up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscardedRow {
+    /// The record it was for.
+    pub document: DocumentId,
+    /// Author id of the changes, as the branch lists the refusal.
+    pub actor: ActorId,
+    /// How many changes.
+    pub changes: u32,
+    /// Why the branch had refused them.
+    pub refusal_code: String,
+    /// Device time of giving up, milliseconds since 1970.
+    pub at_ms: i64,
+}
+
 /// What takes the place of a change that had to be made again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RenewedChange<'c> {
@@ -199,6 +214,33 @@ pub(crate) fn renew(connection: &Connection, ordinal: i64, change: &RenewedChang
             change.bytes,
         ])?;
     Ok(())
+}
+
+/// Notes that refused changes of a document were given up: that they were there, not what they said.
+pub(crate) fn note_discarded(connection: &Connection, row: &DiscardedRow) -> Result<(), Error> {
+    connection.execute(
+        "INSERT INTO discarded (document, actor, changes, refusal_code, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (document, actor) DO UPDATE SET changes = changes + ?3, at_ms = ?5",
+        params![row.document.as_bytes(), row.actor.as_bytes(), row.changes, row.refusal_code, row.at_ms],
+    )?;
+    Ok(())
+}
+
+/// What was given up, latest first.
+pub(crate) fn discarded(connection: &Connection) -> Result<Vec<DiscardedRow>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT document, actor, changes, refusal_code, at_ms FROM discarded ORDER BY at_ms DESC, document",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(DiscardedRow {
+            document: DocumentId(bytes(row, 0)?),
+            actor: ActorId(bytes(row, 1)?),
+            changes: row.get(2)?,
+            refusal_code: row.get(3)?,
+            at_ms: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Makes logged but uncovered changes of a scope pending again: their log is gone.
