@@ -12,6 +12,7 @@ use xunyuan_core::id::{ActorId, DocumentId};
 use xunyuan_core::replica::DraftContent;
 use xunyuan_tests::laws::{check_always, check_settled, chunks, status};
 use xunyuan_tests::people::{PROJECT, fields};
+use xunyuan_tests::process::xunyuan;
 use xunyuan_tests::seed::Seed;
 use xunyuan_tests::world::World;
 
@@ -254,6 +255,24 @@ fn a_forbidden_step_and_what_builds_on_it_leave_the_record_but_not_the_device() 
     let file = world.replica(modified).export_draft(draft.id).unwrap();
     let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
     assert_eq!(file["says"][0]["key"], "close");
+    // The terminal does the same on the same file.
+    let copy = world.dir().join("draft.json");
+    world.closed(modified, |replica| {
+        let listed = xunyuan(replica, &["drafts"]).good().json;
+        assert_eq!(
+            (&listed["count"], &listed["drafts"][0]["code"]),
+            (&1.into(), &"transition_not_allowed".into())
+        );
+        let name = &draft.id.to_string()[..8];
+        let shown = xunyuan(replica, &["drafts", "show", name]).good().json;
+        assert_eq!(shown["steps"][0]["title"]["en"], "Close");
+        assert_eq!(xunyuan(replica, &["drafts", "apply", name]).code, Some(1));
+        let _ = xunyuan(replica, &["drafts", "export", name, "-o", copy.to_str().unwrap()]).good();
+        assert_eq!(xunyuan(replica, &["drafts", "discard", name]).code, Some(2), "only with --yes");
+        assert_eq!(xunyuan(replica, &["drafts", "show", "ffffffff"]).code, Some(2));
+    });
+    let copied: serde_json::Value = serde_json::from_slice(&std::fs::read(copy).unwrap()).unwrap();
+    assert_eq!(copied, file);
     world.act(modified, |replica, moment| replica.discard_draft(draft.id, moment));
     assert!(world.replica(modified).drafts().unwrap().is_empty());
     assert_eq!(world.replica(modified).discarded().unwrap()[0].changes, 1);

@@ -3,6 +3,7 @@
 //! Receives the process's arguments and hands on one [`Cli`]. The English help stands here as doc
 //! comments, the Chinese in [`zh`]; a test keeps the two complete. No command is carried out here.
 
+mod drafts;
 mod entry;
 mod zh;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use crate::failure::Failure;
 use crate::locale::Lang;
 
+pub(crate) use drafts::DraftsCommand;
 pub(crate) use entry::{EntryCommand, ListArgs};
 
 /// Xunyuan on the command line: patrols and ledgers without signal, reconciled with the branch.
@@ -166,6 +168,12 @@ pub(crate) enum Command {
         key: String,
         /// The number of the value that holds, as `conflicts` prints it
         choice: u32,
+    },
+    /// What the branch refused: list, show, apply, export, discard
+    Drafts {
+        /// What to do with them; without it they are listed.
+        #[command(subcommand)]
+        command: Option<DraftsCommand>,
     },
     /// What waits for the branch, what it refused, the last exchange, cursors and clock
     Status,

@@ -4,6 +4,7 @@
 //! record is changed but through the core's front door.
 
 mod describe;
+mod drafts;
 mod enroll;
 mod entry;
 mod inspection;
@@ -56,6 +57,7 @@ fn on_device(device: &mut Device<'_>, command: &Command) -> Result<Report, Failu
         Command::Enroll { .. } | Command::Sync(_) | Command::Completions { .. } | Command::Whoami => {
             unreachable!("carried out by the caller")
         }
+        Command::Drafts { command } => drafts::drafts(device, command.as_ref()),
         Command::Status => standing::status(device),
         Command::Export { output } => standing::export(device, output),
         Command::Describe { id } => describe::describe(device, id.as_deref()),

@@ -156,6 +156,9 @@ fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
         let sentence = page.sentence(&change.refusal.sentence);
         lines.push(out.tone(Tone::Bad, &format!("{label}  {}  {sentence}", short(change.document))));
     }
+    if !refused.is_empty() {
+        lines.push(page.faint("  xunyuan drafts"));
+    }
     let mut table = Table::new(match out.lang() {
         crate::locale::Lang::Zh => ["范围", "进度", "核对一致于", ""],
         crate::locale::Lang::En => ["scope", "cursor", "proven at", ""],
@@ -306,7 +309,8 @@ fn exported(run: &ExportedRun) -> serde_json::Value {
     })
 }
 
-fn write_new(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file that is not there yet, and sees it on the disk.
+pub(super) fn write_new(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = File::options().write(true).create_new(true).open(target)?;
     file.write_all(bytes)?;
     file.sync_all()

@@ -3,6 +3,7 @@
 //! Receives the views and rows of the core and hands on a JSON value and lines of text. Keys of the
 //! JSON are snake case and stay; the text may change with any version. Decides nothing.
 
+mod drafts;
 mod entry;
 mod inspection;
 mod inspection_text;
@@ -10,6 +11,9 @@ mod page;
 mod rows;
 mod slots;
 
+pub(crate) use drafts::{
+    ListedDraft, draft_name, draft_view_json, draft_view_text, drafts_json, drafts_text,
+};
 pub(crate) use entry::{entry_json, entry_summary, entry_text};
 pub(crate) use inspection::{inspection_json, item_json, missing_json, score_json};
 pub(crate) use inspection_text::{header_text, inspection_text, item_text, missing_lines, score_text};
