@@ -114,7 +114,7 @@ impl Forger {
             last_hash,
             signature: self.key.sign(&signed),
         };
-        PushedRun { scope: self.scope.clone(), document, run }
+        PushedRun { scope: self.scope.clone(), document, run, author: None }
     }
 }
 

@@ -80,6 +80,18 @@ impl World {
         self.dir.path()
     }
 
+    /// The branch is put back to a backup: what came after it is lost there.
+    ///
+    /// # Panics
+    /// When the backup cannot be opened.
+    pub fn restore(&mut self, backup: &Path) {
+        let dir = self.dir.path().join(format!("branch-{}", self.seed.below(usize::MAX)));
+        std::fs::create_dir(&dir).expect("a folder can be made");
+        std::fs::copy(backup, dir.join("branch.sqlite3")).expect("the backup can be copied");
+        let restored = Hub::open(&dir, &HubOptions::new(self.seed.bytes())).expect("the backup opens");
+        std::mem::replace(&mut self.hub, restored).close().expect("the old branch closes");
+    }
+
     /// Invites a person, enrols a device for them and carries the first exchange until it is quiet.
     ///
     /// # Panics

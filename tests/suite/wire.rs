@@ -15,8 +15,8 @@ use xunyuan_core::limits::REQUEST_BYTES_MAX;
 use xunyuan_core::wire::key::{Key, verify};
 use xunyuan_core::wire::log::{Chain, Digest, Link, grants_tag, head_signing_bytes};
 use xunyuan_core::wire::message::{
-    Body, Directive, Head, Health, PROTOCOL, PushedRun, Record, Reply, Request, Restored, Run, ScopeReply,
-    ScopeRequest, Verdict,
+    Author, Body, Cut, Directive, Head, Health, PROTOCOL, PushedRun, Record, Reply, Request, Restored, Run,
+    ScopeReply, ScopeRequest, Verdict,
 };
 use xunyuan_core::wire::{frame, run};
 
@@ -97,7 +97,18 @@ fn request() -> Request {
             },
         ],
         definitions: vec![definition()],
-        push: vec![PushedRun { scope: scope(), document: DocumentId([0xd0; 16]), run: signed_run() }],
+        push: vec![
+            PushedRun { scope: scope(), document: DocumentId([0xd0; 16]), run: signed_run(), author: None },
+            PushedRun {
+                scope: scope(),
+                document: DocumentId([0xd5; 16]),
+                run: signed_run(),
+                author: Some(Author {
+                    device: Key::from_seed(&[3; 32]).device_id(),
+                    user: UserId::new("u.pt02"),
+                }),
+            },
+        ],
         health: Health { pending_changes: 3, pending_photos: 1, conflicts: 2 },
         keep_after_ms: Some(AT_MS - 90 * 86_400_000),
         wanted: vec![DocumentId([0xd4; 16])],
@@ -160,7 +171,11 @@ fn reply() -> Reply {
         grants: Some(vec![ScopeId::new("br.hz/definitions"), scope()]),
         directives: vec![
             Directive::NewActor { document: DocumentId([0xd0; 16]) },
-            Directive::ResetScope { scope: scope() },
+            Directive::ResetScope { scope: scope(), cut: None },
+            Directive::ResetScope {
+                scope: scope(),
+                cut: Some(Cut { epoch: 8, seq: 300, chain: [0xc4; 32] }),
+            },
             Directive::Upgrade { sentence: sentence() },
             Directive::Wipe { sentence: sentence() },
         ],

@@ -13,7 +13,7 @@
 
 pub mod page;
 
-use crate::id::{ChangeHash, DocumentId};
+use crate::id::{ChangeHash, DocumentId, ScopeId};
 use crate::wire::message::ScopeRequest;
 
 /// First wait after a failure, milliseconds; doubles with each further one.
@@ -26,8 +26,10 @@ const BACKOFF_MAX_MS: i64 = 5 * 60 * 1_000;
 pub struct SentRun {
     /// Which document.
     pub document: DocumentId,
-    /// Hashes of its changes, in order.
+    /// Hashes of its changes, in order; of a run given back only the last.
     pub hashes: Vec<ChangeHash>,
+    /// The scope of a run that is given back, `None` for own new work.
+    pub back_to: Option<ScopeId>,
 }
 
 /// What one request asked and pushed.

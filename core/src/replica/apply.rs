@@ -8,7 +8,7 @@ use super::sync::Progress;
 use super::{Replica, build, load_catalog};
 use crate::definition::Catalog;
 use crate::document::RawChange;
-use crate::error::{Error, ErrorKind, Refusal, Sentence};
+use crate::error::{Error, ErrorKind, Refusal};
 use crate::exchange::{Asked, SentRun, page};
 use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId};
 use crate::projection;
@@ -18,7 +18,7 @@ use crate::store::outbox::{self, OutboxRow};
 use crate::store::scopes::{self, ScopeRow};
 use crate::store::{erase, identity, stubs};
 use crate::time::Moment;
-use crate::wire::log::{Digest, definition_document};
+use crate::wire::log::{Chain, Digest, Link, definition_document};
 use crate::wire::message::{Body, Directive, Record, Run, ScopeReply, Verdict};
 use crate::wire::run;
 
@@ -26,12 +26,12 @@ use crate::wire::run;
 const PROJECT_WITH_PAGE_MAX: usize = 500;
 /// Documents projected in one go afterwards.
 const PROJECT_LATER_MAX: u32 = 500;
-/// Times in a row that a scope may start again before it waits for the next wake.
-const RESETS_MAX: u32 = 3;
 
 /// What the records of a page add up to.
 struct Tally {
     digest: Digest,
+    /// The chain at the record that was looked at last.
+    chain: Chain,
     /// Changes of the page's earlier records: a run that was pushed again with more in it stands in the
     /// log as two records, and the second covers only what the first does not.
     covered: BTreeSet<ChangeHash>,
@@ -51,7 +51,7 @@ enum Arrival {
     /// A run, written here or elsewhere.
     Run { record: Box<RecordRow>, definition: Option<DefinitionRef>, hashes: Vec<ChangeHash>, last_seq: u64 },
     /// A run of a document that ended long ago, without its changes.
-    Stub { scope: ScopeId, seq: u64, document: DocumentId, last_hash: ChangeHash },
+    Stub { scope: ScopeId, seq: u64, document: DocumentId, last_hash: ChangeHash, chain: [u8; 32] },
     /// A run of this device whose changes are not here.
     OwnMissing,
 }
@@ -73,8 +73,8 @@ impl Arrival {
                 documents::insert_record(connection, record)?;
                 hashes.iter().try_for_each(|hash| outbox::remove(connection, *hash))
             }
-            Self::Stub { scope, seq, document, last_hash } => {
-                stubs::insert(connection, scope, *seq, *document, *last_hash)
+            Self::Stub { scope, seq, document, last_hash, chain } => {
+                stubs::insert(connection, scope, *seq, *document, *last_hash, *chain)
             }
             Self::OwnMissing => Ok(()),
         }
@@ -108,7 +108,7 @@ impl Replica {
         let mut forked = BTreeSet::new();
         let catalog = &self.catalog;
         self.store.write(|connection| {
-            for (sent, verdict) in runs.iter().zip(verdicts) {
+            for (sent, verdict) in runs.iter().zip(verdicts).filter(|(sent, _)| sent.back_to.is_none()) {
                 match verdict {
                     Verdict::Accepted { seq } | Verdict::Duplicate { seq } => {
                         let last = sent.hashes.last().ok_or_else(unasked)?;
@@ -169,7 +169,7 @@ impl Replica {
             return Ok(false);
         }
         let digest = Digest { count: standing.count, sum: standing.sum };
-        let mut tally = Tally { digest, covered: BTreeSet::new() };
+        let mut tally = Tally { digest, chain: Chain(standing.chain), covered: BTreeSet::new() };
         let arrivals = verified.and_then(|()| {
             let records = page.records.iter();
             records.map(|record| self.arrival(&page.scope, record, definitions, &mut tally)).collect()
@@ -178,7 +178,7 @@ impl Replica {
         let arrivals: Vec<Arrival> = match arrivals {
             Ok(arrivals) => arrivals,
             Err(error) if error.kind() == ErrorKind::Protocol => {
-                return self.reset_scope(&page.scope, progress).map(|()| false);
+                return self.reset_scope(&page.scope, None, progress).map(|()| false);
             }
             Err(error) => return Err(error),
         };
@@ -191,7 +191,7 @@ impl Replica {
         (standing.count, standing.sum) = (digest.count, digest.sum);
         if let Some(head) = &page.head {
             if (head.count, head.sum) != (digest.count, digest.sum) {
-                return self.reset_scope(&page.scope, progress).map(|()| false);
+                return self.reset_scope(&page.scope, None, progress).map(|()| false);
             }
             standing.proven_at_ms = Some(moment.unix_ms);
             standing.want_own = false;
@@ -210,6 +210,7 @@ impl Replica {
         definitions: &[DefinitionRef],
         tally: &mut Tally,
     ) -> Result<Arrival, Error> {
+        tally.chain = tally.chain.next(scope, &Link::of(record));
         match &record.body {
             Body::Definition { reference, json } => {
                 tally.digest.add(&definition_document(reference), &record.body.last_hash());
@@ -236,13 +237,19 @@ impl Replica {
                     seq: record.seq,
                     document: record.document,
                     last_hash: *last_hash,
+                    chain: tally.chain.0,
                 })
             }
             Body::Own(last_hash) => {
                 let mut rows = outbox::covered_by(self.store.reader(), record.document, *last_hash)?;
                 rows.retain(|row| !tally.covered.contains(&row.hash));
                 if rows.is_empty() {
-                    return Ok(Arrival::OwnMissing);
+                    let Some((run, hashes, last_seq)) =
+                        self.given_back(scope, record.document, *last_hash)?
+                    else {
+                        return Ok(Arrival::OwnMissing);
+                    };
+                    return Ok(run_arrival(scope, record, &run, None, (hashes, last_seq), tally));
                 }
                 let rows: Vec<&OutboxRow> = rows.iter().collect();
                 let run = self.signed_run(scope, &rows, 0)?;
@@ -328,7 +335,9 @@ impl Replica {
             match directive {
                 // Followed where the verdict of the run was taken.
                 Directive::NewActor { .. } => {}
-                Directive::ResetScope { scope } => self.reset_scope(scope, progress)?,
+                Directive::ResetScope { scope, cut } => {
+                    self.reset_scope(scope, cut.as_ref(), progress)?;
+                }
                 Directive::Upgrade { sentence } => progress.notices.push(sentence.clone()),
                 Directive::Wipe { sentence } => {
                     progress.notices.push(sentence.clone());
@@ -343,31 +352,6 @@ impl Replica {
                     self.catalog = load_catalog(self.store.reader())?;
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// Starts a scope again from nothing: data stays, own work is offered again.
-    pub(super) fn reset_scope(&mut self, scope: &ScopeId, progress: &mut Progress) -> Result<(), Error> {
-        let device = self.identity.device;
-        self.store.write(|connection| {
-            for record in documents::own_records(connection, scope, device)? {
-                offer_again(connection, &record)?;
-            }
-            outbox::forget_logged(connection, scope)?;
-            documents::set_former(connection, scope)?;
-            let granted = scopes::find(connection, scope)?.is_none_or(|row| row.granted);
-            scopes::save(connection, &ScopeRow { granted, ..ScopeRow::new(scope.clone()) })
-        })?;
-        progress.reset.push(scope.clone());
-        self.resets += 1;
-        if self.resets <= RESETS_MAX {
-            progress.more = true;
-        } else {
-            progress.notices.push(Sentence::new(
-                format!("范围 {scope} 与分公司多次对不上账;数据保留在本机,请联系分公司"),
-                format!("scope {scope} repeatedly does not agree with the branch; the data is kept here, tell the branch"),
-            ));
         }
         Ok(())
     }
@@ -432,32 +416,9 @@ fn run_arrival(
         last_hash: run.last_hash,
         changes: run.changes.clone(),
         signature: run.signature,
+        chain: tally.chain.0,
     };
     Arrival::Run { record: Box::new(record), definition, hashes, last_seq }
-}
-
-/// Puts an own record's changes back into the outbox.
-fn offer_again(connection: &Connection, record: &RecordRow) -> Result<(), Error> {
-    for (index, chunk) in run::unpack(&record.changes, record.actor)?.into_iter().enumerate() {
-        let change = RawChange::parse(chunk)?;
-        outbox::append(
-            connection,
-            &OutboxRow {
-                ordinal: 0,
-                document: record.document,
-                scope: record.scope.clone(),
-                actor: record.actor,
-                seq: change.seq,
-                hash: change.hash,
-                follows: index > 0,
-                bytes: change.bytes,
-                written_at_ms: record.received_at_ms,
-                logged_seq: None,
-                refusal: None,
-            },
-        )?;
-    }
-    Ok(())
 }
 
 pub(super) fn unasked() -> Error {

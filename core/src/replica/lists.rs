@@ -10,6 +10,7 @@ use crate::limits::CLOCK_SKEW_SUSPICIOUS_MS;
 use crate::projection::{self, ClashRow, Filter, HistoryLine, Row};
 use crate::rules::keys::{self, Key};
 use crate::store::documents::{self, RecordRow};
+use crate::store::former;
 use crate::store::outbox;
 use crate::store::scopes::{self, ScopeRow};
 use crate::time::Moment;
@@ -23,6 +24,8 @@ pub struct Status {
     pub pending_records: u32,
     /// Changes that the branch refused; they wait for a decision of the person.
     pub refused_changes: u32,
+    /// Records that the server has lost and gets back with the next exchanges.
+    pub to_give_back: u32,
     /// Clashes that wait for a decision.
     pub conflicts: u32,
     /// Records whose rows for lists wait to be rebuilt.
@@ -190,6 +193,7 @@ impl Replica {
             pending_changes: count(pending),
             pending_records: count(records.len()),
             refused_changes: count(outbox::refused(connection)?.len()),
+            to_give_back: former::waiting_count(connection)?,
             conflicts: count(projection::conflicts(connection)?.len()),
             unprojected: count(documents::unprojected(connection, None, u32::MAX)?.len()),
             last_exchange_ms,

@@ -11,6 +11,7 @@ mod drafts;
 mod enroll;
 mod entry;
 mod fork;
+mod giveback;
 mod inspection;
 mod lists;
 mod retention;

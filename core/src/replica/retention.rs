@@ -90,14 +90,17 @@ impl Replica {
                 last_hash: run.last_hash,
                 changes: run.changes,
                 signature: run.signature,
+                chain: [0; 32],
             };
             rows.push((document, row, last.seq));
         }
         let (catalog, device) = (&self.catalog, self.identity.device);
         let touched = self.store.write(|connection| {
             let mut touched = std::collections::BTreeSet::new();
-            for (document, record, last_seq) in &rows {
-                if stubs::take(connection, &record.scope, record.seq, record.last_hash)? {
+            for (document, record, last_seq) in &mut rows {
+                let chain = stubs::take(connection, &record.scope, record.seq, record.last_hash)?;
+                if let Some(chain) = chain {
+                    record.chain = chain;
                     documents::insert(connection, document)?;
                     documents::insert_record(connection, record)?;
                     if record.device == device {

@@ -1,23 +1,25 @@
 //! The replica's side of the exchange: what it asks and pushes.
 
+use rusqlite::Connection;
 use std::collections::BTreeMap;
 
 use super::Replica;
 use super::apply::unasked;
 use crate::error::{Error, ErrorKind, Refusal, Sentence};
 use crate::exchange::{Asked, SentRun};
-use crate::id::{ActorId, DefinitionRef, DocumentId, ScopeId};
+use crate::id::{ActorId, DefinitionRef, DeviceId, DocumentId, ScopeId};
 use crate::limits::{
     PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_SCOPES_MAX, REQUEST_WANTED_MAX, RUN_CHANGES_MAX,
 };
 use crate::projection;
-use crate::store::documents;
+use crate::store::documents::{self, RecordRow};
+use crate::store::former;
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::scopes::{self, ScopeRow};
 use crate::store::{identity, stubs};
 use crate::time::Moment;
 use crate::wire::log::grants_tag;
-use crate::wire::message::{Health, PROTOCOL, PushedRun, Reply, Request, Run, ScopeRequest};
+use crate::wire::message::{Author, Health, PROTOCOL, PushedRun, Reply, Request, Run, ScopeRequest};
 use crate::wire::{frame, run};
 
 /// Most raw change bytes pushed in one request; the rest follows in the next.
@@ -49,6 +51,8 @@ pub struct Progress {
     pub received: u32,
     /// Documents that changed through others' work.
     pub touched: Vec<DocumentId>,
+    /// Records given back to a server that had lost them.
+    pub given_back: u32,
     /// Pushed runs that wait for predecessors the server lacks.
     pub parked: u32,
     /// True when another request should follow at once.
@@ -152,13 +156,18 @@ impl Replica {
         self.take_verdicts(&asked.runs, &reply.verdicts, &reply.directives, progress)?;
         let mut proven = Vec::new();
         let was_blank = self.catalog.organisation().is_none();
-        let Reply { scopes, definitions, directives, restored, .. } = reply;
+        let Reply { scopes, definitions, directives, restored, verdicts, .. } = reply;
         let (first, rest): (Vec<_>, Vec<_>) =
             scopes.into_iter().partition(|page| page.scope.stream() == "definitions");
         for page in first.into_iter().chain(rest) {
             let scope = page.scope.clone();
             if self.take_page(asked, page, &definitions, moment, progress)? {
                 proven.push(scope);
+            }
+        }
+        for (sent, verdict) in asked.runs.iter().zip(&verdicts) {
+            if let Some(scope) = &sent.back_to {
+                self.take_back_verdict(sent, scope, verdict, progress)?;
             }
         }
         self.take_restored(restored, &definitions, moment, progress)?;
@@ -170,6 +179,9 @@ impl Replica {
             self.clear_old(moment)?;
         }
         let waiting = outbox::pending_count(self.store.reader())? > 0;
+        let gave_back = asked.runs.iter().any(|sent| sent.back_to.is_some());
+        let is_lost = !former::waiting(self.store.reader(), 1)?.is_empty();
+        progress.more |= is_lost && (!gave_back || progress.given_back > 0);
         let moved_on = progress.acknowledged > 0 || !progress.refused.is_empty();
         // A blank replica asked for the organisation alone; the other scopes follow at once.
         progress.more |= was_blank && self.catalog.organisation().is_some();
@@ -188,22 +200,21 @@ impl Replica {
         let turn = self.exchange.take_turn(&rest, most);
         let scopes: Vec<ScopeRequest> = first.into_iter().chain(turn).map(scope_request).collect();
         let pending = outbox::pending(connection, PUSH_BYTES_MAX)?;
-        let mut definitions: Vec<DefinitionRef> = Vec::new();
-        let mut push = Vec::new();
-        let mut runs = Vec::new();
-        for rows in as_runs(&pending) {
-            let row = documents::find(connection, rows[0].document)?.ok_or_else(lost_document)?;
-            let index = definitions.iter().position(|held| *held == row.definition).unwrap_or_else(|| {
-                definitions.push(row.definition.clone());
-                definitions.len() - 1
-            });
-            push.push(PushedRun {
-                scope: row.scope.clone(),
-                document: row.document,
-                run: self.signed_run(&row.scope, &rows, u32::try_from(index).unwrap_or(u32::MAX))?,
-            });
-            runs.push(SentRun { document: row.document, hashes: rows.iter().map(|row| row.hash).collect() });
-        }
+        // What the server has lost goes first: later work builds on it, and so do official numbers.
+        let Push { definitions, runs: push, sent: runs } = {
+            let mut push = Push::default();
+            for record in former::waiting(connection, PUSH_BYTES_MAX)? {
+                push.give_back(connection, record, self.identity.device)?;
+            }
+            for rows in as_runs(&pending) {
+                let row = documents::find(connection, rows[0].document)?.ok_or_else(lost_document)?;
+                let run = self.signed_run(&row.scope, &rows, push.place(&row.definition))?;
+                let hashes = rows.iter().map(|row| row.hash).collect();
+                push.sent.push(SentRun { document: row.document, hashes, back_to: None });
+                push.runs.push(PushedRun { scope: row.scope, document: row.document, run, author: None });
+            }
+            push
+        };
         let wanted = stubs::wanted(connection, REQUEST_WANTED_MAX)?;
         let wanted_any = !wanted.is_empty();
         let request = Request {
@@ -247,6 +258,46 @@ impl Replica {
             last_hash: last.hash,
             signature: self.key.sign(&signing),
         })
+    }
+}
+
+/// A push in the making.
+#[derive(Default)]
+struct Push {
+    definitions: Vec<DefinitionRef>,
+    runs: Vec<PushedRun>,
+    sent: Vec<SentRun>,
+}
+
+impl Push {
+    /// The place of a definition in the request's list.
+    fn place(&mut self, definition: &DefinitionRef) -> u32 {
+        let place = self.definitions.iter().position(|held| held == definition).unwrap_or_else(|| {
+            self.definitions.push(definition.clone());
+            self.definitions.len() - 1
+        });
+        u32::try_from(place).unwrap_or(u32::MAX)
+    }
+
+    /// Adds a record that the server has lost, under the name of whoever signed it.
+    fn give_back(&mut self, connection: &Connection, record: RecordRow, own: DeviceId) -> Result<(), Error> {
+        let row = documents::find(connection, record.document)?.ok_or_else(lost_document)?;
+        let author = Author { device: record.device, user: record.user };
+        self.sent.push(SentRun {
+            document: record.document,
+            hashes: vec![record.last_hash],
+            back_to: Some(record.scope.clone()),
+        });
+        let run = Run {
+            definition: self.place(&row.definition),
+            actor: record.actor,
+            changes: record.changes,
+            last_hash: record.last_hash,
+            signature: record.signature,
+        };
+        let author = (author.device != own).then_some(author);
+        self.runs.push(PushedRun { scope: record.scope, document: record.document, run, author });
+        Ok(())
     }
 }
 

@@ -51,6 +51,18 @@ pub fn counter_key(catalog: &Catalog, ledger: &Ledger, model: &Model, day: Date)
     Some(key)
 }
 
+/// The counter and running number behind an official number; `None` where the ledger's numbers do not
+/// end in a running one.
+///
+/// A branch that was restored from a backup learns from it how far its counters had come.
+#[must_use]
+pub fn series_of(ledger: &Ledger, official: &str) -> Option<(String, u32)> {
+    let Some(NumberPart::Sequence(_)) = ledger.number.parts.last() else { return None };
+    let stem = official.trim_end_matches(|c: char| c.is_ascii_digit());
+    let running = official.strip_prefix(stem)?.parse().ok()?;
+    Some((format!("{stem}{RUNNING}"), running))
+}
+
 /// The official number: the counter's key with its running number, from 1.
 ///
 /// Where the pattern has no running number, a second entry of the same key gets `-2`, a third `-3`.
@@ -108,6 +120,16 @@ mod tests {
         let training = catalog().latest_ledger("led.training").unwrap();
         let key = counter_key(catalog(), training, &entry.model, day()).unwrap();
         assert_eq!(official(training, &key, 3), "PX-2026Q4-03");
+    }
+
+    #[test]
+    fn a_number_names_its_series() {
+        let ledger = catalog().latest_ledger("led.front_desk").unwrap();
+        let series = ("QT-LY-20261123-{seq}".to_owned(), 12);
+        assert_eq!(series_of(ledger, "QT-LY-20261123-0012"), Some(series));
+        assert_eq!(series_of(ledger, "QT-LY-"), None);
+        let plan = catalog().latest_ledger("led.guanbiao_plan").unwrap();
+        assert_eq!(series_of(plan, "GB-XY-2026-2"), None);
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub struct RecordRow {
     pub changes: Vec<u8>,
     /// Signature over the run.
     pub signature: [u8; 64],
+    /// The scope's chain at this row.
+    pub chain: [u8; 32],
 }
 
 /// Notes a document; one that is held already keeps what it has.
@@ -120,13 +122,13 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<DocumentRow>, Error> {
 /// Keeps one record of the current log and drops its twin of a former one.
 pub(crate) fn insert_record(connection: &Connection, row: &RecordRow) -> Result<(), Error> {
     connection
-        .prepare_cached("DELETE FROM record WHERE scope = ?1 AND last_hash = ?2 AND former = 1")?
+        .prepare_cached("DELETE FROM record WHERE scope = ?1 AND last_hash = ?2 AND former > 0")?
         .execute(params![row.scope.as_str(), row.last_hash.as_bytes()])?;
     connection
         .prepare_cached(
             "INSERT INTO record (scope, seq, document, actor, device, user, received_at_ms, last_hash,
-                                 changes, signature, former)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)",
+                                 changes, signature, chain, former)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0)",
         )?
         .execute(params![
             row.scope.as_str(),
@@ -139,45 +141,33 @@ pub(crate) fn insert_record(connection: &Connection, row: &RecordRow) -> Result<
             row.last_hash.as_bytes(),
             row.changes,
             row.signature,
+            row.chain,
         ])?;
     Ok(())
 }
 
 /// The records of a document in log order, those of a former log first.
 pub(crate) fn records(connection: &Connection, document: DocumentId) -> Result<Vec<RecordRow>, Error> {
-    let mut statement = connection.prepare_cached(
-        "SELECT scope, seq, document, actor, device, user, received_at_ms, last_hash, changes, signature
-         FROM record WHERE document = ?1 ORDER BY former DESC, seq",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM record WHERE document = ?1 ORDER BY former DESC, seq"
+    ))?;
     Ok(statement.query_map([document.as_bytes()], record_row)?.collect::<Result<_, _>>()?)
 }
 
-/// Own records of a scope's current log, in log order.
-pub(crate) fn own_records(
+/// The records of a document that the server's current log holds, in its order.
+pub(crate) fn current_records(
     connection: &Connection,
-    scope: &ScopeId,
-    device: DeviceId,
+    document: DocumentId,
 ) -> Result<Vec<RecordRow>, Error> {
-    let mut statement = connection.prepare_cached(
-        "SELECT scope, seq, document, actor, device, user, received_at_ms, last_hash, changes, signature
-         FROM record WHERE scope = ?1 AND device = ?2 AND former = 0 ORDER BY seq",
-    )?;
-    let rows = statement.query_map(params![scope.as_str(), device.as_bytes()], record_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM record WHERE document = ?1 AND former = 0 ORDER BY seq"
+    ))?;
+    Ok(statement.query_map([document.as_bytes()], record_row)?.collect::<Result<_, _>>()?)
 }
 
-/// Marks the records of a scope as rows of a log that the server has replaced: their data stays
-/// visible and can be offered again.
-pub(crate) fn set_former(connection: &Connection, scope: &ScopeId) -> Result<(), Error> {
-    connection.execute(
-        "DELETE FROM record WHERE scope = ?1 AND former = 0
-           AND last_hash IN (SELECT last_hash FROM record WHERE scope = ?1 AND former = 1)",
-        [scope.as_str()],
-    )?;
-    connection.execute("UPDATE record SET former = 1 WHERE scope = ?1", [scope.as_str()])?;
-    connection.execute("DELETE FROM stub WHERE scope = ?1", [scope.as_str()])?;
-    Ok(())
-}
+/// The columns that [`record_row`] reads.
+pub(super) const COLUMNS: &str =
+    "scope, seq, document, actor, device, user, received_at_ms, last_hash, changes, signature, chain";
 
 const SELECT: &str =
     "SELECT document, scope, definition_id, definition_version, definition_hash, actor FROM document";
@@ -197,7 +187,7 @@ fn document_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DocumentRow> {
     })
 }
 
-fn record_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordRow> {
+pub(super) fn record_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordRow> {
     Ok(RecordRow {
         scope: ScopeId(row.get(0)?),
         seq: unsigned(row.get(1)?),
@@ -209,5 +199,6 @@ fn record_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordRow> {
         last_hash: ChangeHash(bytes(row, 7)?),
         changes: row.get(8)?,
         signature: bytes(row, 9)?,
+        chain: bytes(row, 10)?,
     })
 }

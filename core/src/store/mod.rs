@@ -5,6 +5,7 @@
 //! A row of the outbox without an answer *is* the pending mark.
 
 pub mod documents;
+pub(crate) mod former;
 pub mod identity;
 pub mod outbox;
 pub mod schema;

@@ -52,7 +52,9 @@ CREATE TABLE record (
   last_hash BLOB NOT NULL,
   changes BLOB NOT NULL,           -- packed run, see wire::run
   signature BLOB NOT NULL,
-  former INTEGER NOT NULL,         -- 1 for a row of a log that the server has since replaced
+  chain BLOB NOT NULL,             -- the scope's chain at this row: where a restored log was cut
+  former INTEGER NOT NULL,         -- 1 for a row that the server has lost: given back until it has it
+                                   -- again; 2 where it then refused the row, kept for the person
   UNIQUE (scope, seq, former, last_hash)
 ) STRICT;
 CREATE INDEX record_document ON record (document);
@@ -63,6 +65,7 @@ CREATE TABLE stub (
   seq INTEGER NOT NULL,
   document BLOB NOT NULL,
   last_hash BLOB NOT NULL,
+  chain BLOB NOT NULL,
   PRIMARY KEY (scope, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX stub_document ON stub (document);

@@ -1,6 +1,6 @@
 //! Stubs: records of documents that ended long ago, kept as proof without their changes.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{bytes, signed};
 use crate::error::Error;
@@ -13,24 +13,29 @@ pub(crate) fn insert(
     seq: u64,
     document: DocumentId,
     last_hash: ChangeHash,
+    chain: [u8; 32],
 ) -> Result<(), Error> {
     connection
-        .prepare_cached("INSERT INTO stub (scope, seq, document, last_hash) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![scope.as_str(), signed(seq), document.as_bytes(), last_hash.as_bytes()])?;
+        .prepare_cached(
+            "INSERT INTO stub (scope, seq, document, last_hash, chain) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![scope.as_str(), signed(seq), document.as_bytes(), last_hash.as_bytes(), chain])?;
     Ok(())
 }
 
-/// Takes out the stub that a full record now replaces; false when there is none like it.
+/// Takes out the stub that a full record now replaces, and hands on its chain; `None` when there is
+/// none like it.
 pub(crate) fn take(
     connection: &Connection,
     scope: &ScopeId,
     seq: u64,
     last_hash: ChangeHash,
-) -> Result<bool, Error> {
-    let taken = connection
-        .prepare_cached("DELETE FROM stub WHERE scope = ?1 AND seq = ?2 AND last_hash = ?3")?
-        .execute(params![scope.as_str(), signed(seq), last_hash.as_bytes()])?;
-    Ok(taken == 1)
+) -> Result<Option<[u8; 32]>, Error> {
+    let mut statement = connection.prepare_cached(
+        "DELETE FROM stub WHERE scope = ?1 AND seq = ?2 AND last_hash = ?3 RETURNING chain",
+    )?;
+    let named = params![scope.as_str(), signed(seq), last_hash.as_bytes()];
+    Ok(statement.query_row(named, |row| bytes(row, 0)).optional()?)
 }
 
 /// Documents with stubs that were touched again, here or elsewhere: their changes are needed.
@@ -61,8 +66,8 @@ pub(crate) fn candidates(connection: &Connection, before_ms: i64) -> Result<Vec<
 /// Turns a document's records into stubs and lets go of it.
 pub(crate) fn shrink(connection: &Connection, document: DocumentId) -> Result<(), Error> {
     connection.execute(
-        "INSERT INTO stub (scope, seq, document, last_hash)
-         SELECT scope, seq, document, last_hash FROM record WHERE document = ?1",
+        "INSERT INTO stub (scope, seq, document, last_hash, chain)
+         SELECT scope, seq, document, last_hash, chain FROM record WHERE document = ?1",
         [document.as_bytes()],
     )?;
     connection.execute("DELETE FROM record WHERE document = ?1", [document.as_bytes()])?;

@@ -109,6 +109,37 @@ pub struct PushedRun {
     /// The run.
     #[n(2)]
     pub run: Run,
+    /// Who signed it, where the pushing device gives back what the server has lost; `None` for its own.
+    #[n(3)]
+    pub author: Option<Author>,
+}
+
+/// The device and person that signed a run.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Author {
+    /// The device.
+    #[n(0)]
+    pub device: DeviceId,
+    /// The person; the branch server itself for its own runs.
+    #[n(1)]
+    pub user: UserId,
+}
+
+/// Where a log was cut: everything up to here is as it was, what came after is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Cut {
+    /// The server's epoch from here on.
+    #[n(0)]
+    pub epoch: u64,
+    /// The last seq that is still there.
+    #[n(1)]
+    pub seq: u64,
+    /// The chain at it.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub chain: [u8; 32],
 }
 
 /// Consecutive changes to one document by one actor, signed once.
@@ -351,12 +382,16 @@ pub enum Directive {
         #[n(0)]
         document: DocumentId,
     },
-    /// The cursor does not belong to this log: start again from 0, keep all data and offer it again.
+    /// The cursor does not belong to this log: go back, keep all data and give back what is missing.
     #[n(1)]
     ResetScope {
         /// The scope in question.
         #[n(0)]
         scope: ScopeId,
+        /// Where the log was cut when the server was restored from a backup: a device whose chain
+        /// agrees there goes back to it, any other starts again from 0.
+        #[n(1)]
+        cut: Option<Cut>,
     },
     /// The app is too old to go on.
     #[n(2)]

@@ -12,6 +12,7 @@ mod definitions;
 mod devices;
 mod exchange;
 mod lock;
+mod numbers;
 mod own;
 mod pull;
 mod shared;

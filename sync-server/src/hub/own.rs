@@ -1,14 +1,14 @@
-//! What the branch itself writes: official numbers and notes on late edits, as changes of its own actor;
+//! What the branch itself writes, as changes of its own actor: official numbers and notes on late edits;
 //! and the rows that lists read.
 
 use std::collections::BTreeMap;
-use xunyuan_core::definition::{Catalog, Ledger};
+use xunyuan_core::definition::Catalog;
 use xunyuan_core::document::line_id;
-use xunyuan_core::document::model::{Edit, Event, Model, Stamped, Value};
+use xunyuan_core::document::model::{Edit, Event, Model, Value};
 use xunyuan_core::error::Error;
 use xunyuan_core::id::{ActorId, DocumentId, ScopeId, short_hash};
 use xunyuan_core::projection;
-use xunyuan_core::rules::{self, Author, entry, keys, number};
+use xunyuan_core::rules::{self, Author, entry, keys};
 use xunyuan_core::wire::run;
 
 use super::admit::{log_run, op_counter, pack};
@@ -40,40 +40,46 @@ pub(super) fn late(catalog: &Catalog, before: &Model, after: &Model, edits: &[Ed
     entry::late_edit(catalog.ledger(&before.definition)?, before, after, edits)
 }
 
-/// Adds the branch's own change to a document that has just taken a run in, where there is anything to say.
-pub(super) fn answer(writer: &mut Writer, held: &mut Held, late: &Late, now_ms: i64) -> Result<(), Error> {
+/// Notes on a document that content arrived after its final state.
+pub(super) fn note_late(
+    writer: &mut Writer,
+    held: &mut Held,
+    data: &BTreeMap<String, Value>,
+    now_ms: i64,
+) -> Result<(), Error> {
     let catalog = writer.catalog.clone();
     let Some(ledger) = catalog.ledger(&held.row.definition) else { return Ok(()) };
     let model = held.document.model()?;
-    let document = held.document.id();
-    let actor = actor_of(&writer.shared.identity, document);
+    let actor = actor_of(&writer.shared.identity, held.document.id());
+    let edits = [Edit::Event(Event {
+        id: line_id(actor, held.document.next_seq(actor), 0),
+        kind: keys::LATE_EDIT.to_owned(),
+        by: writer.shared.identity.user.clone(),
+        at_ms: now_ms,
+        from: entry::state(ledger, &model).to_owned(),
+        after: model.latest_events(),
+        data: data.clone(),
+    })];
+    say(writer, held, &model, &edits, now_ms)
+}
+
+/// Adds a change of the branch's own to a document, under the same rules as everybody's.
+pub(super) fn say(
+    writer: &mut Writer,
+    held: &mut Held,
+    model: &Model,
+    edits: &[Edit],
+    now_ms: i64,
+) -> Result<(), Error> {
     let user = writer.shared.identity.user.clone();
-    let mut edits = Vec::new();
-    if let Some(number) = official_number(writer, ledger, &model, now_ms)? {
-        let stamped = Stamped { value: Value::Text(number), by: user.clone(), at_ms: now_ms };
-        edits.push(Edit::Put { key: keys::field(keys::NUMBER), stamped });
-    }
-    if let Some(data) = late {
-        edits.push(Edit::Event(Event {
-            id: line_id(actor, held.document.next_seq(actor), 0),
-            kind: keys::LATE_EDIT.to_owned(),
-            by: user.clone(),
-            at_ms: now_ms,
-            from: entry::state(ledger, &model).to_owned(),
-            after: model.latest_events(),
-            data: data.clone(),
-        }));
-    }
-    if edits.is_empty() {
-        return Ok(());
-    }
     let author = Author { user: &user, is_server: true };
-    if let Err(refusal) = rules::check(&catalog, &held.row.scope, &author, &model, &edits) {
+    if let Err(refusal) = rules::check(&writer.catalog, &held.row.scope, &author, model, edits) {
         // The record stands without it rather than the exchange failing.
         tracing::error!(code = %refusal.code, "the branch's own change is against its own rules");
         return Ok(());
     }
-    write(writer, held, actor, &edits, now_ms)
+    let actor = actor_of(&writer.shared.identity, held.document.id());
+    write(writer, held, actor, edits, now_ms)
 }
 
 /// Writes and signs one change of the branch's actor.
@@ -98,32 +104,6 @@ fn write(
     };
     log_run(writer, &scope, document, &origin, &row, held)?;
     Ok(())
-}
-
-/// The next official number for an entry that has none, under its ledger's pattern.
-fn official_number(
-    writer: &Writer,
-    ledger: &Ledger,
-    model: &Model,
-    now_ms: i64,
-) -> Result<Option<String>, Error> {
-    let key = keys::field(keys::NUMBER);
-    let takes_numbers = ledger.field(keys::NUMBER).is_some() && !model.events.is_empty();
-    if !takes_numbers || model.value(&key).is_some() {
-        return Ok(None);
-    }
-    let day = local_day(&writer.catalog, now_ms);
-    let Some(series) = number::counter_key(&writer.catalog, ledger, model, day) else { return Ok(None) };
-    let running = store::server::count_up(&writer.conn, &series)?;
-    let running = u32::try_from(running).unwrap_or(u32::MAX);
-    Ok(Some(number::official(ledger, &series, running)))
-}
-
-/// The branch's calendar day.
-fn local_day(catalog: &Catalog, now_ms: i64) -> jiff::civil::Date {
-    let now = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
-    let zone = catalog.timezone().and_then(|name| jiff::tz::TimeZone::get(name).ok());
-    zone.unwrap_or(jiff::tz::TimeZone::UTC).to_datetime(now).date()
 }
 
 /// Writes the rows of a document that has changed.

@@ -7,7 +7,9 @@ use xunyuan_core::id::{DefinitionRef, DeviceId, DocumentId, ScopeId};
 use xunyuan_core::limits::{PAGE_BYTES_MAX, REQUEST_WANTED_MAX};
 use xunyuan_core::projection;
 use xunyuan_core::wire::log::{Chain, Digest, head_signing_bytes};
-use xunyuan_core::wire::message::{Body, Directive, Head, Record, Restored, Run, ScopeReply, ScopeRequest};
+use xunyuan_core::wire::message::{
+    Body, Cut, Directive, Head, Record, Restored, Run, ScopeReply, ScopeRequest,
+};
 
 use super::shared::Identity;
 use super::store::{self, log::LogRow, scope::HeadRow};
@@ -90,7 +92,8 @@ impl Pager<'_> {
     fn scope(&mut self, request: &ScopeRequest) -> Result<(), Error> {
         let head = store::scope::head(self.conn, &request.scope)?;
         let Some(chain) = self.start(request, &head)? else {
-            self.page.directives.push(Directive::ResetScope { scope: request.scope.clone() });
+            let cut = self.cut(request, &head)?;
+            self.page.directives.push(Directive::ResetScope { scope: request.scope.clone(), cut });
             return Ok(());
         };
         let mut reply = ScopeReply {
@@ -122,11 +125,30 @@ impl Pager<'_> {
         if request.cursor == 0 {
             return Ok(Some(Chain::default()));
         }
-        if request.epoch != self.identity.epoch || request.cursor > head.seq {
+        // A cursor of an earlier epoch is still good up to where that epoch's log was cut.
+        let last = if request.epoch == self.identity.epoch {
+            head.seq
+        } else {
+            store::scope::cut(self.conn, &request.scope)?.map_or(0, |(seq, _)| seq)
+        };
+        if request.cursor > last {
             return Ok(None);
         }
         let chain = store::log::chain_at(self.conn, &request.scope, request.cursor)?;
         Ok(chain.filter(|chain| chain.0 == request.chain))
+    }
+
+    /// Where a device that is ahead of this log, or beside it, may find common ground.
+    fn cut(&self, request: &ScopeRequest, head: &HeadRow) -> Result<Option<Cut>, Error> {
+        let epoch = self.identity.epoch;
+        let at = if request.epoch == epoch {
+            // The file was put back without the new epoch that a backup starts: all that is left is the
+            // end of the log as it is now.
+            (request.cursor > head.seq && head.seq > 0).then_some((head.seq, head.chain))
+        } else {
+            store::scope::cut(self.conn, &request.scope)?
+        };
+        Ok(at.map(|(seq, chain)| Cut { epoch, seq, chain: chain.0 }))
     }
 
     fn records(&mut self, request: &ScopeRequest, reply: &mut ScopeReply) -> Result<(), Error> {

@@ -6,4 +6,5 @@
 mod entries;
 mod exchange;
 mod power;
+mod restore;
 mod sheets;

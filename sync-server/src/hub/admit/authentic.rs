@@ -69,7 +69,7 @@ impl Candidate<'_> {
         let document = self.pushed.document;
         let is_reserved = actor == genesis_actor(document, &held.row.definition)
             || own::is_own_actor(&writer.shared.identity, document, actor);
-        let is_foreign = held.actors.get(&actor).is_some_and(|row| row.device != self.device.id);
+        let is_foreign = held.actors.get(&actor).is_some_and(|row| row.device != self.signer.device);
         if is_reserved || is_foreign {
             return Err(Stop::Actor(Refusal::new(
                 "actor_not_yours",
@@ -81,10 +81,10 @@ impl Candidate<'_> {
             &self.pushed.scope,
             &document,
             &actor,
-            &self.device.user,
+            &self.signer.user,
             &self.pushed.run.last_hash,
         );
-        if key::verify(&self.device.public_key, &signed, &self.pushed.run.signature) {
+        if key::verify(&self.signer.public_key, &signed, &self.pushed.run.signature) {
             return Ok(());
         }
         Err(refused(

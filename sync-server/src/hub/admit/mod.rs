@@ -7,6 +7,7 @@
 
 mod authentic;
 mod policy;
+mod signer;
 mod structure;
 
 use std::collections::BTreeSet;
@@ -20,12 +21,14 @@ use xunyuan_core::wire::run;
 use super::cache::Held;
 use super::devices::Device;
 use super::exchange::rejected;
+use super::numbers;
 use super::own;
 use super::store::document::{ActorRow, DocumentRow};
 use super::store::log::{Origin, RunRow};
 use super::store::refusal::RefusalRow;
 use super::store::{self};
 use super::writer::Writer;
+use signer::Signer;
 
 /// What the runs of one exchange came to.
 #[derive(Debug, Default)]
@@ -60,6 +63,8 @@ impl From<Error> for Stop {
 /// One run on its way through the checks.
 struct Candidate<'a> {
     device: &'a Device,
+    /// Who signed the run: the device itself, or whose run it gives back.
+    signer: &'a Signer,
     /// The person's grants; none at all for a revoked device.
     grants: Option<&'a [ScopeId]>,
     pushed: &'a PushedRun,
@@ -90,12 +95,22 @@ pub(super) fn push(
     let mut touched = BTreeSet::new();
     for run in pushed {
         let definition = usize::try_from(run.run.definition).ok().and_then(|place| definitions.get(place));
-        let candidate = Candidate { device, grants: grants.as_deref(), pushed: run, definition, now_ms };
-        let verdict = candidate.admit(writer, &mut admitted.directives)?;
-        if matches!(verdict, Verdict::Accepted { .. }) {
-            touched.insert((run.scope.clone(), run.document));
-        }
+        let signer = match signer::of(writer, device, run)? {
+            Ok(signer) => signer,
+            Err(refusal) => {
+                keep_evidence(writer, device, run, &refusal, now_ms)?;
+                admitted.verdicts.push(rejected(refusal, 0));
+                continue;
+            }
+        };
+        let grants = grants.as_deref();
+        let candidate = Candidate { device, signer: &signer, grants, pushed: run, definition, now_ms };
+        let verdict = candidate.admit(writer, &mut admitted.directives, &mut touched)?;
         admitted.verdicts.push(verdict);
+    }
+    // Numbers come last: what the exchange gives back may bring the one that an entry had.
+    for (_, document) in &touched {
+        numbers::give(writer, *document, now_ms)?;
     }
     for (scope, document) in touched {
         own::project(writer, &scope, document)?;
@@ -104,21 +119,26 @@ pub(super) fn push(
 }
 
 impl Candidate<'_> {
-    fn admit(&self, writer: &mut Writer, directives: &mut Vec<Directive>) -> Result<Verdict, Error> {
+    fn admit(
+        &self,
+        writer: &mut Writer,
+        directives: &mut Vec<Directive>,
+        touched: &mut BTreeSet<(ScopeId, DocumentId)>,
+    ) -> Result<Verdict, Error> {
         let document = self.pushed.document;
-        match self.check(writer).and_then(|passed| Ok(self.append(writer, passed)?)) {
+        match self.check(writer).and_then(|passed| Ok(self.append(writer, passed, touched)?)) {
             Ok(seq) => Ok(Verdict::Accepted { seq }),
             Err(Stop::Duplicate(seq)) => Ok(Verdict::Duplicate { seq }),
             Err(Stop::Parked(missing)) => Ok(Verdict::Parked { missing }),
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::Refused(refusal, from_change)) => {
-                self.keep_evidence(writer, &refusal)?;
+                keep_evidence(writer, self.device, self.pushed, &refusal, self.now_ms)?;
                 Ok(rejected(refusal, from_change))
             }
             Err(Stop::Actor(refusal)) => {
-                self.keep_evidence(writer, &refusal)?;
+                keep_evidence(writer, self.device, self.pushed, &refusal, self.now_ms)?;
                 let order = Directive::NewActor { document };
-                if !directives.contains(&order) {
+                if !self.signer.is_given_back && !directives.contains(&order) {
                     directives.push(order);
                 }
                 Ok(rejected(refusal, 0))
@@ -185,11 +205,16 @@ impl Candidate<'_> {
     }
 
     /// Writes the new changes down as one row, then what the branch itself has to say about them.
-    fn append(&self, writer: &mut Writer, passed: Passed) -> Result<u64, Error> {
+    fn append(
+        &self,
+        writer: &mut Writer,
+        passed: Passed,
+        touched: &mut BTreeSet<(ScopeId, DocumentId)>,
+    ) -> Result<u64, Error> {
         let Passed { mut held, fresh, late } = passed;
-        let PushedRun { scope, document, run } = self.pushed;
-        let origin =
-            Origin { device: self.device.id, user: self.device.user.clone(), received_at_ms: self.now_ms };
+        let PushedRun { scope, document, run, .. } = self.pushed;
+        let (device, user) = (self.signer.device, self.signer.user.clone());
+        let origin = Origin { device, user, received_at_ms: self.now_ms };
         let row = RunRow {
             actor: run.actor,
             first_seq: fresh.first().map_or(0, |change| change.seq),
@@ -198,25 +223,39 @@ impl Candidate<'_> {
             signature: run.signature,
         };
         let seq = log_run(writer, scope, *document, &origin, &row, &mut held)?;
-        own::answer(writer, &mut held, &late, self.now_ms)?;
+        touched.insert((scope.clone(), *document));
+        if self.signer.is_server {
+            numbers::learn(writer, &held, self.now_ms)?;
+        }
+        // What is given back was noted when it first arrived.
+        if let Some(data) = late.filter(|_| !self.signer.is_given_back) {
+            own::note_late(writer, &mut held, &data, self.now_ms)?;
+        }
         writer.documents.put(held);
         Ok(seq)
     }
+}
 
-    fn keep_evidence(&self, writer: &Writer, refusal: &Refusal) -> Result<(), Error> {
-        let row = RefusalRow {
-            scope: self.pushed.scope.clone(),
-            document: self.pushed.document,
-            device: self.device.id,
-            user: self.device.user.clone(),
-            last_hash: self.pushed.run.last_hash,
-            refusal: refusal.clone(),
-            at_ms: self.now_ms,
-            times: 1,
-            bytes: self.pushed.run.changes.clone(),
-        };
-        store::refusal::put(&writer.conn, &row)
-    }
+/// Keeps a refused run with its bytes.
+fn keep_evidence(
+    writer: &Writer,
+    device: &Device,
+    pushed: &PushedRun,
+    refusal: &Refusal,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let row = RefusalRow {
+        scope: pushed.scope.clone(),
+        document: pushed.document,
+        device: device.id,
+        user: device.user.clone(),
+        last_hash: pushed.run.last_hash,
+        refusal: refusal.clone(),
+        at_ms: now_ms,
+        times: 1,
+        bytes: pushed.run.changes.clone(),
+    };
+    store::refusal::put(&writer.conn, &row)
 }
 
 /// Appends a run whose changes `held` has taken in; document, actor, head and listeners move with it.

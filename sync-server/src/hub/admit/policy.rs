@@ -50,7 +50,7 @@ impl Candidate<'_> {
         said: Vec<(&RawChange, Vec<Edit>)>,
         known: usize,
     ) -> Result<own::Late, Stop> {
-        let author = Author { user: &self.device.user, is_server: false };
+        let author = Author { user: &self.signer.user, is_server: self.signer.is_server };
         let mut past: Option<Past> = None;
         let mut first: Option<Model> = None;
         let mut written: Vec<Edit> = Vec::new();

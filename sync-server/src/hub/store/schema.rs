@@ -23,7 +23,9 @@ CREATE TABLE scope (
     seq INTEGER NOT NULL,              -- last row of the log, dense from 1
     chain BLOB NOT NULL,               -- chain at that row
     count INTEGER NOT NULL,            -- changes and definitions in the scope
-    sum BLOB NOT NULL                  -- digest over them
+    sum BLOB NOT NULL,                 -- digest over them
+    cut_seq INTEGER NOT NULL DEFAULT 0,-- where the log ended when this epoch began: devices that hold
+    cut_chain BLOB                     -- more go back to here and give the rest back
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (

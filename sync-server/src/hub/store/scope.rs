@@ -26,6 +26,15 @@ pub(crate) fn head(conn: &Connection, scope: &ScopeId) -> Result<HeadRow, Error>
         .map_or_else(|| Ok(HeadRow::default()), checked)
 }
 
+/// Where the log ended when the epoch began, with the chain there; `None` where it was empty.
+pub(crate) fn cut(conn: &Connection, scope: &ScopeId) -> Result<Option<(u64, Chain)>, Error> {
+    let found: Option<(i64, [u8; 32])> = conn
+        .prepare_cached("SELECT cut_seq, cut_chain FROM scope WHERE scope = ?1 AND cut_seq > 0")?
+        .query_row([scope.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    found.map(|(seq, chain)| Ok((unsigned(seq)?, Chain(chain)))).transpose()
+}
+
 /// Moves the head of a scope.
 pub(crate) fn put_head(conn: &Connection, scope: &ScopeId, head: &HeadRow) -> Result<(), Error> {
     conn.prepare_cached(

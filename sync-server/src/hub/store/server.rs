@@ -35,6 +35,7 @@ fn found_or_made(conn: &Connection, entropy: &[u8; 32]) -> Result<ServerRow, Err
         Some((seed, old, true)) => {
             let epoch = draw_epoch(entropy, &old);
             conn.execute("UPDATE server SET epoch = ?1, is_backup = 0", [epoch.to_be_bytes()])?;
+            conn.execute("UPDATE scope SET cut_seq = seq, cut_chain = chain", [])?;
             Ok(ServerRow { seed, epoch })
         }
         None => {
@@ -77,6 +78,16 @@ pub(crate) fn count_up(conn: &Connection, key: &str) -> Result<u64, Error> {
         )?
         .query_row([key], |row| row.get(0))?;
     unsigned(last)
+}
+
+/// Lets a series go on after a number that was given already.
+pub(crate) fn count_at_least(conn: &Connection, key: &str, running: u32) -> Result<(), Error> {
+    conn.prepare_cached(
+        "INSERT INTO counter (key, last) VALUES (?1, ?2)
+         ON CONFLICT (key) DO UPDATE SET last = max(last, ?2)",
+    )?
+    .execute(params![key, running])?;
+    Ok(())
 }
 
 /// Fits a signed 64-bit column on every device; never 0, which stands for no contact yet.

@@ -214,7 +214,7 @@ impl Phone {
             last_hash,
             signature: self.key.sign(&signed),
         };
-        PushedRun { scope, document, run }
+        PushedRun { scope, document, run, author: None }
     }
 
     /// The outbox as a request: runs end where a change does not follow directly on the one before.

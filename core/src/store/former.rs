@@ -1,0 +1,112 @@
+//! Records that the server has lost: rows of a log that a restore from a backup cut off.
+//!
+//! Their data stays visible; they are given back until the server's log holds them again.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::documents::{COLUMNS, RecordRow, record_row};
+use super::{bytes, signed};
+use crate::error::Error;
+use crate::id::{ChangeHash, ScopeId};
+
+/// The chain at a row of the current log that is here; zeros at 0.
+pub(crate) fn chain_at(
+    connection: &Connection,
+    scope: &ScopeId,
+    seq: u64,
+) -> Result<Option<[u8; 32]>, Error> {
+    if seq == 0 {
+        return Ok(Some([0; 32]));
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT chain FROM record WHERE scope = ?1 AND seq = ?2 AND former = 0
+         UNION ALL SELECT chain FROM stub WHERE scope = ?1 AND seq = ?2",
+    )?;
+    Ok(statement.query_row(params![scope.as_str(), signed(seq)], |row| bytes(row, 0)).optional()?)
+}
+
+/// True when rows after `seq` are here as stubs only: what they held cannot be counted out again.
+pub(crate) fn has_stubs_after(connection: &Connection, scope: &ScopeId, seq: u64) -> Result<bool, Error> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM stub WHERE scope = ?1 AND seq > ?2")?;
+    Ok(statement.exists(params![scope.as_str(), signed(seq)])?)
+}
+
+/// The records of the current log after `seq`.
+pub(crate) fn after(connection: &Connection, scope: &ScopeId, seq: u64) -> Result<Vec<RecordRow>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM record WHERE scope = ?1 AND seq > ?2 AND former = 0 ORDER BY seq"
+    ))?;
+    let rows = statement.query_map(params![scope.as_str(), signed(seq)], record_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Marks the records after `seq` as lost by the server.
+pub(crate) fn cut_after(connection: &Connection, scope: &ScopeId, seq: u64) -> Result<(), Error> {
+    let at = params![scope.as_str(), signed(seq)];
+    connection.execute(
+        "DELETE FROM record WHERE scope = ?1 AND seq > ?2 AND former = 0
+           AND last_hash IN (SELECT last_hash FROM record WHERE scope = ?1 AND former > 0)",
+        at,
+    )?;
+    connection.execute("UPDATE record SET former = 1 WHERE scope = ?1 AND seq > ?2 AND former = 0", at)?;
+    connection.execute("DELETE FROM stub WHERE scope = ?1 AND seq > ?2", at)?;
+    Ok(())
+}
+
+/// What waits to be given back, in the order of the lost logs, up to `bytes_max` (at least one).
+pub(crate) fn waiting(connection: &Connection, bytes_max: usize) -> Result<Vec<RecordRow>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM record WHERE former = 1
+           AND scope IN (SELECT scope FROM scope WHERE granted = 1 AND proven_at_ms IS NOT NULL)
+         ORDER BY scope, seq"
+    ))?;
+    let mut rows = statement.query([])?;
+    let (mut waiting, mut total) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let row = record_row(row)?;
+        total += row.changes.len();
+        if total > bytes_max && !waiting.is_empty() {
+            break;
+        }
+        waiting.push(row);
+    }
+    Ok(waiting)
+}
+
+/// The lost record that ended in this change.
+pub(crate) fn find(
+    connection: &Connection,
+    scope: &ScopeId,
+    last_hash: ChangeHash,
+) -> Result<Option<RecordRow>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM record WHERE scope = ?1 AND last_hash = ?2 AND former > 0"
+    ))?;
+    Ok(statement.query_row(params![scope.as_str(), last_hash.as_bytes()], record_row).optional()?)
+}
+
+/// Lets go of a lost record whose changes the current log holds in other rows.
+pub(crate) fn remove(connection: &Connection, scope: &ScopeId, last_hash: ChangeHash) -> Result<(), Error> {
+    connection
+        .prepare_cached("DELETE FROM record WHERE scope = ?1 AND last_hash = ?2 AND former > 0")?
+        .execute(params![scope.as_str(), last_hash.as_bytes()])?;
+    Ok(())
+}
+
+/// Notes that the server refused a record that was given back; it stays here.
+pub(crate) fn set_refused(
+    connection: &Connection,
+    scope: &ScopeId,
+    last_hash: ChangeHash,
+) -> Result<(), Error> {
+    connection.execute(
+        "UPDATE record SET former = 2 WHERE scope = ?1 AND last_hash = ?2 AND former = 1",
+        params![scope.as_str(), last_hash.as_bytes()],
+    )?;
+    Ok(())
+}
+
+/// Number of records that wait to be given back.
+pub(crate) fn waiting_count(connection: &Connection) -> Result<u32, Error> {
+    Ok(connection.query_row("SELECT count(*) FROM record WHERE former = 1", [], |row| row.get(0))?)
+}
