@@ -80,5 +80,5 @@ fn every_bad_body_has_its_status_and_leaves_the_branch_as_it_was() {
     assert!(matches!(reply.directives[..], [Directive::Wipe { .. }]), "{reply:?}");
     let wiped = xunyuan(&replica, &["sync"]);
     assert!(wiped.out.contains("\"wiped\":true"), "{}", wiped.out);
-    assert_eq!(xunyuan(&replica, &["list"]).json["count"], 0);
+    assert_eq!(xunyuan(&replica, &["list"]).json["error"]["code"], "device_revoked");
 }
