@@ -96,6 +96,7 @@ fn status_json(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
         "pending_changes": status.pending_changes,
         "pending_records": status.pending_records,
         "refused_changes": status.refused_changes,
+        "to_give_back": status.to_give_back,
         "refused": refused.collect::<Vec<_>>(),
         "conflicts": status.conflicts,
         "unprojected": status.unprojected,
@@ -104,6 +105,18 @@ fn status_json(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
         "clock_suspicious": status.is_clock_suspicious,
         "scopes": scopes.collect::<Vec<_>>(),
     })
+}
+
+/// How far the device's clock is from the server's.
+fn clock_lines(out: &Output, status: &Status) -> Vec<String> {
+    let Some(offset) = status.clock_offset_ms else { return Vec::new() };
+    let seconds = offset / 1000;
+    let text = format!("{} {seconds:+} s", out.pick("服务器时钟相差", "server clock differs by"));
+    if !status.is_clock_suspicious {
+        return vec![out.tone(Tone::Faint, &text)];
+    }
+    let advice = out.pick("本机时钟可能不准,请校准", "the clock of this device is probably wrong: set it");
+    vec![out.tone(Tone::Bad, &text), out.tone(Tone::Bad, advice)]
 }
 
 fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &[RefusedChange]) -> String {
@@ -132,6 +145,13 @@ fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
         );
         lines.push(out.tone(Tone::Warn, &text));
     }
+    if status.to_give_back > 0 {
+        lines.push(format!(
+            "{} {}",
+            out.pick("分公司丢失、待交还的记录", "records that the branch lost and gets back"),
+            status.to_give_back
+        ));
+    }
     if status.unprojected > 0 {
         lines.push(format!(
             "{} {}",
@@ -139,18 +159,7 @@ fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
             status.unprojected
         ));
     }
-    if let Some(offset) = status.clock_offset_ms {
-        let seconds = offset / 1000;
-        let text = format!("{} {seconds:+} s", out.pick("服务器时钟相差", "server clock differs by"));
-        let tone = if status.is_clock_suspicious { Tone::Bad } else { Tone::Faint };
-        lines.push(out.tone(tone, &text));
-        if status.is_clock_suspicious {
-            lines.push(out.tone(
-                Tone::Bad,
-                out.pick("本机时钟可能不准,请校准", "the clock of this device is probably wrong: set it"),
-            ));
-        }
-    }
+    lines.extend(clock_lines(out, status));
     for change in refused {
         let label = out.pick("分公司拒收", "refused by the branch");
         let sentence = page.sentence(&change.refusal.sentence);
