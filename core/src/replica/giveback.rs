@@ -19,7 +19,7 @@ use crate::wire::log::Digest;
 use crate::wire::message::{Cut, Run, Verdict};
 use crate::wire::run;
 
-/// Times in a row that a scope may go back before it waits for the next wake.
+/// Answers in a row that may send scopes back before the replica waits for the next wake.
 const RESETS_MAX: u32 = 3;
 
 impl Replica {
@@ -44,8 +44,11 @@ impl Replica {
             former::cut_after(connection, scope, kept.cursor)?;
             scopes::save(connection, &kept)
         })?;
+        // A restore sends every scope back at once; only the same again and again is odd.
+        if progress.reset.is_empty() {
+            self.resets += 1;
+        }
         progress.reset.push(scope.clone());
-        self.resets += 1;
         if self.resets <= RESETS_MAX {
             progress.more = true;
         } else {
