@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::change::malformed;
 use super::model::Edit;
-use super::{Document, RawChange, genesis, stamp};
+use super::{Document, RawChange, foreign_shape, genesis, stamp};
 use crate::error::Error;
 use crate::id::ChangeHash;
 
@@ -261,10 +261,6 @@ fn unseen() -> Error {
         "变更引用了作者当时看不到的内容",
         "the change refers to content that its author cannot have seen",
     )
-}
-
-fn foreign_shape() -> Error {
-    malformed("变更包含约定之外的操作", "the change holds an operation that the product does not make")
 }
 
 #[cfg(test)]
