@@ -3,6 +3,7 @@
 //!
 //! Ordered maps and seeded randomness only, so that a seed plays the same run on every machine.
 
+pub mod day;
 pub mod deeds;
 pub mod forge;
 pub mod laws;
@@ -10,5 +11,6 @@ pub mod network;
 pub mod oracle;
 pub mod people;
 pub mod process;
+pub mod revisions;
 pub mod seed;
 pub mod world;

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use xunyuan_core::document::model::Value;
-use xunyuan_core::error::{Error, ErrorKind};
+use xunyuan_core::error::Error;
 use xunyuan_core::id::DocumentId;
-use xunyuan_core::projection::{Filter, RowKind};
 use xunyuan_core::replica::{Answer, PhotoRef, Replica};
 use xunyuan_core::rules::entry::EntryView;
 use xunyuan_core::rules::sheet::{InspectionView, MissingKind};
 use xunyuan_core::time::Moment;
 
-use crate::seed::Seed;
 use crate::world::World;
 
 /// The slot of the morning patrol on the day that worlds begin.
@@ -172,90 +170,4 @@ fn supply(
         MissingKind::Signoff => replica.sign(sheet, id, moment).map(drop),
         MissingKind::Group | MissingKind::Field => Ok(()),
     }
-}
-
-/// Does something random with what a device holds; what a rule refuses is left undone.
-///
-/// # Panics
-/// When an action fails for another reason than a rule.
-pub fn do_something(world: &mut World, device: usize) {
-    let mut seed = Seed::of(u64::from_be_bytes(world.seed.bytes()[..8].try_into().expect("eight bytes")));
-    let outcome = world.attempt(device, |replica, moment| something(&mut seed, replica, moment));
-    if let Err(error) = outcome {
-        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
-    }
-}
-
-fn something(seed: &mut Seed, replica: &mut Replica, moment: &Moment) -> Result<(), Error> {
-    let rows = replica.list(&Filter { limit: Some(20), ..Filter::default() })?;
-    if rows.is_empty() || seed.chance(15) {
-        return begin(seed, replica, moment);
-    }
-    let row = seed.pick(&rows).clone();
-    match row.kind {
-        RowKind::Inspection => on_sheet(seed, replica, row.document, moment),
-        RowKind::Entry => on_entry(seed, replica, row.document, moment),
-    }
-}
-
-fn begin(seed: &mut Seed, replica: &mut Replica, moment: &Moment) -> Result<(), Error> {
-    let slots = replica.slots(moment)?;
-    if !slots.is_empty() && seed.chance(60) {
-        let slot = seed.pick(&slots).slot.clone();
-        return replica.start_slot(&slot.key, Some(&slot.project), moment).map(drop);
-    }
-    let user = replica.user().as_str().to_owned();
-    let contents = ["卫生间滴水", "电梯异响", "咨询物业费", "楼道灯不亮"];
-    let call = fields(&[
-        ("channel", "phone"),
-        ("category", "fd.consult.fee"),
-        ("content", contents[seed.below(4)]),
-        ("first_contact", &user),
-        ("urgency", "normal"),
-        ("owner_dept", "dept.eng"),
-    ]);
-    replica.create_entry(FRONT_DESK, PROJECT, call, moment).map(drop)
-}
-
-fn on_sheet(seed: &mut Seed, replica: &mut Replica, sheet: DocumentId, moment: &Moment) -> Result<(), Error> {
-    let view = replica.inspection(sheet)?;
-    if seed.chance(5) {
-        return replica.complete(sheet, seed.chance(50), moment).map(drop);
-    }
-    let items: Vec<_> = view.sections.iter().flat_map(|section| &section.items).take(8).collect();
-    let item = seed.pick(&items);
-    let number = u8::try_from(seed.below(4)).unwrap_or(0);
-    let answer = match seed.below(3) {
-        0 => failing("现场不合格", number),
-        1 => Answer { note: Some(format!("备注{number}")), ..Answer::default() },
-        _ => chosen("pass"),
-    };
-    replica.answer(sheet, &item.id, answer, moment).map(drop)
-}
-
-fn on_entry(seed: &mut Seed, replica: &mut Replica, entry: DocumentId, moment: &Moment) -> Result<(), Error> {
-    let view = replica.entry(entry)?;
-    if view.transitions.is_empty() || seed.chance(40) {
-        let edits = [
-            ("content", "补充:夜间更明显"),
-            ("handler", "u.eng01"),
-            ("handler", "u.sec01"),
-            ("urgency", "urgent"),
-            ("owner_dept", "dept.sec"),
-            ("statement", "补充事实"),
-            ("severity", "major"),
-        ];
-        let known: Vec<_> =
-            edits.iter().filter(|(id, _)| view.fields.iter().any(|field| field.id == *id)).collect();
-        if known.is_empty() {
-            return Ok(());
-        }
-        let (id, value) = **seed.pick(&known);
-        return replica.edit_entry(entry, fields(&[(id, value)]), moment).map(drop);
-    }
-    let step = seed.pick(&view.transitions).id.clone();
-    let mut data = fields(&[("note", "已到场"), ("reason", "现场情况有变"), ("channel", "phone")]);
-    data.insert("satisfaction".to_owned(), text(["s1", "s5"][seed.below(2)]));
-    data.insert("result".to_owned(), text("已处理"));
-    replica.record_event(entry, &step, data, moment).map(drop)
 }

@@ -4,6 +4,7 @@
 //! Actions are done on a device with [`World::act`]; bytes travel by [`World::sync`] over a clear
 //! network or by [`World::storm`] over a bad one. Nothing here knows what is in a message.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -55,6 +56,7 @@ pub struct World {
     pub devices: Vec<Device>,
     /// The network between them.
     pub network: Network,
+    granted: BTreeMap<UserId, BTreeSet<ScopeId>>,
     dir: TempDir,
 }
 
@@ -71,7 +73,39 @@ impl World {
         let mut definitions: Vec<Definition> = embedded().to_vec();
         definitions.push(sample_organisation().clone());
         hub.publish(&definitions, MORNING_MS - DAY_MS).expect("the embedded set is published");
-        Self { seed, now_ms: MORNING_MS, hub, devices: Vec::new(), network: Network::default(), dir }
+        Self {
+            seed,
+            now_ms: MORNING_MS,
+            hub,
+            devices: Vec::new(),
+            network: Network::default(),
+            granted: BTreeMap::new(),
+            dir,
+        }
+    }
+
+    /// Publishes definitions at the branch.
+    ///
+    /// # Panics
+    /// When the branch refuses them.
+    pub fn publish(&mut self, definitions: &[Definition]) {
+        self.hub.publish(definitions, self.now_ms).expect("the branch publishes");
+        self.note_grants();
+    }
+
+    /// Remembers what everyone may hold from now on: a grant that ends takes nothing away.
+    fn note_grants(&mut self) {
+        let catalog = self.hub.catalog();
+        for device in &self.devices {
+            let known = self.granted.entry(device.user.clone()).or_default();
+            known.extend(catalog.grants(&device.user));
+        }
+    }
+
+    /// Every scope that a device's person was ever granted.
+    #[must_use]
+    pub fn ever_granted(&self, device: usize) -> &BTreeSet<ScopeId> {
+        &self.granted[&self.devices[device].user]
     }
 
     /// A folder of this world for files of the test.
@@ -130,6 +164,7 @@ impl World {
             exchanges: 0,
             bytes: (0, 0),
         });
+        self.note_grants();
         self.devices.len() - 1
     }
 
@@ -358,11 +393,5 @@ impl World {
             }
             Err(_) => self.replica(device).handle_failure(&Failure::Unreachable, &moment),
         }
-    }
-
-    /// The scopes granted to a device's person, as the device knows them.
-    pub fn grants(&mut self, device: usize) -> Vec<ScopeId> {
-        let user = self.devices[device].user.clone();
-        self.replica(device).catalog().grants(&user)
     }
 }

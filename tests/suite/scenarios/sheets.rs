@@ -1,6 +1,5 @@
 //! sc.01, sc.02, sc.04, sc.08, sc.18: several people and one sheet.
 
-use xunyuan_core::definition::{Definition, DefinitionKind, embedded};
 use xunyuan_core::document::model::Value;
 use xunyuan_core::id::DocumentId;
 use xunyuan_core::projection::{Filter, LineKind};
@@ -8,6 +7,7 @@ use xunyuan_core::replica::Answer;
 use xunyuan_core::rules::sheet::{InspectionState, InspectionView};
 use xunyuan_tests::laws::check_settled;
 use xunyuan_tests::people::{chosen, failing, photo};
+use xunyuan_tests::revisions::patrol_version_2;
 use xunyuan_tests::seed::Seed;
 use xunyuan_tests::world::{HOUR_MS, World};
 
@@ -129,24 +129,6 @@ fn sc_04() {
     }
 }
 
-/// The embedded patrol checklist as version 2: one item more, one less, one with other options.
-fn patrol_version_2() -> Definition {
-    let first = embedded()
-        .iter()
-        .find(|known| known.kind == DefinitionKind::Checklist && known.reference.id == "tpl.park_patrol")
-        .unwrap();
-    let mut json: serde_json::Value = serde_json::from_slice(&first.json).unwrap();
-    json["version"] = 2.into();
-    let items = json["sections"][0]["items"].as_array_mut().unwrap();
-    assert_eq!(items[0]["id"], "pp.green.01");
-    items.remove(0);
-    items[0]["response_set"] = "rs.yes_no".into();
-    let mut added = items[1].clone();
-    added["id"] = "pp.green.99".into();
-    items.push(added);
-    Definition::parse(&serde_json::to_vec(&json).unwrap()).unwrap()
-}
-
 #[test]
 fn sc_08() {
     let (mut world, a, b, sheet) = shared_sheet(Seed::or(8));
@@ -154,7 +136,7 @@ fn sc_08() {
         world.act(b, |replica, moment| replica.start_inspection("tpl.park_patrol", "pj.lanyuan", moment));
     world.act(b, |replica, moment| replica.answer(draft, "pp.green.01", failing("裸露两平方米", 3), moment));
     world.choose(b, draft, "pp.green.03", "pass");
-    world.hub.publish(&[patrol_version_2()], world.now_ms).unwrap();
+    world.publish(&[patrol_version_2()]);
 
     // A is out without signal, finishes version 1 and synchronises.
     world.finish_sheet(a, sheet);

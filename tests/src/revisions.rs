@@ -1,0 +1,52 @@
+//! Definitions as they change over time: a checklist's second version, a reorganised branch.
+
+use serde_json::Value as Json;
+use xunyuan_core::definition::{Definition, DefinitionKind, embedded, sample_organisation};
+
+/// The patrol checklist as version 2: one item more, one less, and one with other options.
+///
+/// # Panics
+/// When the embedded checklist is not the one that this was written for.
+#[must_use]
+pub fn patrol_version_2() -> Definition {
+    let first = embedded()
+        .iter()
+        .find(|known| known.kind == DefinitionKind::Checklist && known.reference.id == "tpl.park_patrol")
+        .expect("the patrol checklist is embedded");
+    let mut json = read(first);
+    json["version"] = 2.into();
+    let items = json["sections"][0]["items"].as_array_mut().expect("a section has items");
+    assert_eq!(items[0]["id"], "pp.green.01");
+    items.remove(0);
+    items[0]["response_set"] = "rs.yes_no".into();
+    let mut added = items[1].clone();
+    added["id"] = "pp.green.99".into();
+    items.push(added);
+    written(&json)
+}
+
+/// The sample organisation as version 2: a front-desk person has become a patrol officer, and the
+/// project has drained its pond and its roof tanks.
+///
+/// # Panics
+/// When the sample organisation is not the one that this was written for.
+#[must_use]
+pub fn organisation_version_2(person: &str) -> Definition {
+    let mut json = read(sample_organisation());
+    json["version"] = 2.into();
+    let users = json["users"].as_array_mut().expect("an organisation has users");
+    let user = users.iter_mut().find(|user| user["id"] == person).expect("the person is known");
+    user["role"] = "role.patrol".into();
+    json["projects"][0]["attrs"]["has_water_feature"] = false.into();
+    json["projects"][0]["params"]["min_hydrant_pressure_mpa"] = 0.25.into();
+    written(&json)
+}
+
+fn read(definition: &Definition) -> Json {
+    serde_json::from_slice(&definition.json).expect("an embedded definition is JSON")
+}
+
+fn written(json: &Json) -> Definition {
+    let bytes = serde_json::to_vec(json).expect("JSON can be written");
+    Definition::parse(&bytes).expect("the revision is a definition")
+}
