@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value as Json;
 
@@ -17,7 +17,7 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 /// The program of this name beside the test binary.
 ///
 /// # Panics
-/// When it was not built, with what to do about it.
+/// When it was not built, or before its sources last changed, with what to do about it.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running program knows its path");
@@ -28,7 +28,27 @@ pub fn program(name: &str) -> PathBuf {
         "{} is missing: build the programs first (`cargo build --workspace`, or use tests/run)",
         path.display()
     );
+    let built = modified(&path).expect("a program has a time");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for sources in ["core/src", "core/data", "sync-server/src", "bindings/cli/src"] {
+        let newest = newest(&repository.join(sources));
+        assert!(
+            newest.is_none_or(|newest| newest <= built),
+            "{} is older than {sources}: build the programs again (`cargo build --workspace`, or use tests/run)",
+            path.display()
+        );
+    }
     path
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|metadata| metadata.modified()).ok()
+}
+
+/// When the newest file of a folder was written.
+fn newest(folder: &Path) -> Option<SystemTime> {
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    entries.filter_map(|path| if path.is_dir() { newest(&path) } else { modified(&path) }).max()
 }
 
 /// What a command of the terminal or of the server left behind.
