@@ -263,7 +263,7 @@ fn a_forbidden_step_and_what_builds_on_it_leave_the_record_but_not_the_device() 
             (&listed["count"], &listed["drafts"][0]["code"]),
             (&1.into(), &"transition_not_allowed".into())
         );
-        let name = &draft.id.to_string()[..8];
+        let name: &str = &draft.id.to_string().chars().take(8).collect::<String>();
         let shown = xunyuan(replica, &["drafts", "show", name]).good().json;
         assert_eq!(shown["steps"][0]["title"]["en"], "Close");
         assert_eq!(xunyuan(replica, &["drafts", "apply", name]).code, Some(1));
