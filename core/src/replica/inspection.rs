@@ -106,7 +106,7 @@ impl Replica {
         }
         let checklist = self.latest_checklist(&slot.checklist.id)?;
         let data = BTreeMap::from([("slot".to_owned(), Value::Text(slot.key.clone()))]);
-        self.start(slot.document, &checklist, &slot.project, data, moment)
+        self.start(slot.document, &checklist, &slot.project, (BTreeMap::new(), data), moment)
     }
 
     /// Starts a sheet that no schedule asked for.
@@ -119,8 +119,23 @@ impl Replica {
         project: &str,
         moment: &Moment,
     ) -> Result<DocumentId, Error> {
+        self.start_inspection_with(checklist, project, BTreeMap::new(), moment)
+    }
+
+    /// As [`Replica::start_inspection`], with single-valued header fields filled in at once.
+    ///
+    /// # Errors
+    /// As [`Replica::start_inspection`].
+    pub fn start_inspection_with(
+        &mut self,
+        checklist: &str,
+        project: &str,
+        header: BTreeMap<String, Value>,
+        moment: &Moment,
+    ) -> Result<DocumentId, Error> {
         let checklist = self.latest_checklist(checklist)?;
-        self.start(DocumentId::random(&moment.entropy), &checklist, project, BTreeMap::new(), moment)
+        let document = DocumentId::random(&moment.entropy);
+        self.start(document, &checklist, project, (header, BTreeMap::new()), moment)
     }
 
     fn start(
@@ -128,12 +143,15 @@ impl Replica {
         document: DocumentId,
         checklist: &Arc<Checklist>,
         project: &str,
-        data: BTreeMap<String, Value>,
+        (header, data): (BTreeMap<String, Value>, BTreeMap<String, Value>),
         moment: &Moment,
     ) -> Result<DocumentId, Error> {
         let scope = ScopeId::of(project, &checklist.stream);
         let mut draft = self.draft_new(document, scope, checklist.reference.clone(), moment)?;
         draft.put(keys::header(keys::PROJECT), Value::Text(project.to_owned()));
+        for (field, value) in header {
+            draft.put(keys::header(&field), value);
+        }
         let begins =
             |field: &&Field| field.kind == FieldType::DeviceTime && field.merge() == MergePolicy::Min;
         for field in checklist.header_fields.iter().filter(begins) {

@@ -1,0 +1,113 @@
+//! The benchmark of the exchange: a real server process, real HTTP on the loopback, real files.
+//!
+//! Receives the names of workloads; hands on a table and, where asked, JSON. Next to each figure stands
+//! the floor that the same run measured on the same machine. Forbids: ways into hub or replica that a
+//! device does not have, but for preparing the branch before the server starts.
+
+mod crowd;
+mod device;
+mod floor;
+mod line;
+mod live;
+mod record;
+mod shared;
+mod stage;
+mod table;
+mod upload;
+mod usage;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use table::Table;
+
+/// The hidden command of the process that plays one device.
+const DEVICE: &str = "device";
+
+/// What was asked for.
+#[derive(Debug, Default)]
+struct Asked {
+    workloads: Vec<String>,
+    json: Option<PathBuf>,
+    quick: bool,
+}
+
+impl Asked {
+    fn of(arguments: &[String]) -> Result<Self, String> {
+        let mut asked = Self::default();
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            match argument.as_str() {
+                "--quick" => asked.quick = true,
+                "--json" => {
+                    let file = rest.next().ok_or("--json needs a file")?;
+                    asked.json = Some(PathBuf::from(file));
+                }
+                name if WORKLOADS.contains(&name.to_uppercase().as_str()) => {
+                    asked.workloads.push(name.to_uppercase());
+                }
+                other => return Err(format!("unknown argument {other}; workloads: {WORKLOADS:?}")),
+            }
+        }
+        Ok(asked)
+    }
+
+    fn wants(&self, workload: &str) -> bool {
+        self.workloads.is_empty() || self.workloads.iter().any(|one| one == workload)
+    }
+}
+
+/// What there is to measure; W8, repair, is measured where repair is built.
+const WORKLOADS: [&str; 8] = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9"];
+
+/// Runs the benchmark, or one device of it.
+#[must_use]
+pub fn main(arguments: Vec<String>) -> ExitCode {
+    if arguments.first().is_some_and(|first| first == DEVICE) {
+        device::play(&arguments[1..]);
+        return ExitCode::SUCCESS;
+    }
+    match Asked::of(&arguments) {
+        Ok(asked) => {
+            run(&asked);
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(asked: &Asked) {
+    if cfg!(debug_assertions) {
+        eprintln!("this is a debug build; its figures mean nothing: use --release");
+    }
+    let mut table = Table::default();
+    stage::build_server();
+    let scale = |full: usize| if asked.quick { full.div_ceil(10) } else { full };
+    if asked.wants("W1") || asked.wants("W9") {
+        upload::measure(&mut table, scale(1_000), asked.wants("W9"));
+    }
+    if ["W2", "W3", "W5", "W6", "W9"].iter().any(|workload| asked.wants(workload)) {
+        let sizes: &[usize] = if asked.quick { &[100, 1_000] } else { &[100, 1_000, 5_000, 20_000] };
+        for size in sizes {
+            let delay = (*size == 1_000 && asked.wants("W9")).then_some(Duration::from_millis(50));
+            shared::measure(&mut table, *size, delay);
+        }
+    }
+    if asked.wants("W4") {
+        crowd::measure(&mut table, scale(50), 20, 5);
+        crowd::measure(&mut table, scale(1_000), 2, 100);
+    }
+    if asked.wants("W7") {
+        live::measure(&mut table, scale(50));
+    }
+    let mut out = std::io::stdout().lock();
+    write!(out, "{table}").expect("stdout takes the table");
+    if let Some(file) = &asked.json {
+        std::fs::write(file, table.json()).expect("the JSON file can be written");
+    }
+}
