@@ -8,6 +8,8 @@ mod convergence;
 #[cfg(test)]
 mod drafts;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod scenarios;
