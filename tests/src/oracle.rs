@@ -68,7 +68,12 @@ pub fn merged(
     read(&one)
 }
 
-fn genesis(document: DocumentId, definition: &DefinitionRef, text_keys: &[String]) -> Automerge {
+/// A document that holds only its genesis, made as the format says.
+///
+/// # Panics
+/// Never: an empty document takes the containers.
+#[must_use]
+pub fn genesis(document: DocumentId, definition: &DefinitionRef, text_keys: &[String]) -> Automerge {
     let actor = short_hash(
         "xunyuan/genesis/1",
         &[definition.id.as_bytes(), definition.hash.as_bytes(), document.as_bytes()],
@@ -86,7 +91,12 @@ fn genesis(document: DocumentId, definition: &DefinitionRef, text_keys: &[String
     automerge
 }
 
-fn read(automerge: &Automerge) -> Said {
+/// What a plain Automerge document says.
+///
+/// # Panics
+/// When it does not have the promised form.
+#[must_use]
+pub fn read(automerge: &Automerge) -> Said {
     let container = |name: &str| automerge.get(ROOT, name).ok().flatten().expect("the genesis made it").1;
     let (registers, texts, events) = (container("registers"), container("texts"), container("events"));
     let values = |key: &str| {

@@ -10,6 +10,8 @@ mod drafts;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod mutations;
+#[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod scenarios;

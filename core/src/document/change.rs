@@ -4,6 +4,7 @@ use automerge::{Change, ExpandedChange};
 use sha2::{Digest as _, Sha256};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::columns;
 use crate::error::{Error, ErrorKind};
 use crate::id::{ActorId, ChangeHash};
 use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX};
@@ -42,7 +43,7 @@ impl RawChange {
     ///
     /// # Errors
     /// `Protocol` when the bytes are not exactly one uncompressed change with a right checksum, are
-    /// larger than [`CHANGE_BYTES_MAX`], hold more than [`CHANGE_OPS_MAX`] operations, or make
+    /// larger than [`CHANGE_BYTES_MAX`], claim more than [`CHANGE_OPS_MAX`] operations, or make
     /// Automerge panic.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
         if bytes.len() > CHANGE_BYTES_MAX {
@@ -55,6 +56,7 @@ impl RawChange {
         if bytes[4..8] != hash[..4] {
             return Err(malformed("变更校验和不符", "the change's checksum is wrong"));
         }
+        columns::check(&bytes)?;
         let parsed = catch_unwind(AssertUnwindSafe(|| Change::from_bytes(bytes.clone())))
             .map_err(|_| malformed("变更无法解析", "the change cannot be parsed"))?
             .map_err(|error| malformed("变更无法解析", "the change cannot be parsed").caused_by(error))?;

@@ -86,12 +86,20 @@ impl<'d> Examination<'d> {
         } else {
             document.automerge.get_changes_meta(&base).into_iter().map(|meta| meta.hash).collect()
         };
+        let last = document.last_change(first.actor);
+        // Automerge takes an author's earlier changes for known to every later one, whatever its deps say.
+        if last.is_some_and(|(_, hash)| outside.contains(&hash)) {
+            return Err(malformed(
+                "变更未包含其作者此前的变更",
+                "the change does not build on its author's earlier changes",
+            ));
+        }
         Ok(Self {
             document,
             base,
             outside,
             previous: None,
-            next_seq: document.next_seq(first.actor),
+            next_seq: last.map_or(0, |(seq, _)| seq) + 1,
             next_op: max_op + 1,
             registers: BTreeMap::new(),
             events: BTreeSet::new(),
@@ -102,10 +110,16 @@ impl<'d> Examination<'d> {
 
     fn take(&mut self, change: &RawChange) -> Result<Vec<Edit>, Error> {
         if self.previous.is_some_and(|previous| change.deps != [previous]) {
-            return Err(misplaced());
+            return Err(malformed("变更未接续前一条变更", "the change does not follow the one before it"));
         }
-        if change.seq != self.next_seq || change.start_op != self.next_op || !change.is_bare {
-            return Err(misplaced());
+        if change.seq != self.next_seq {
+            return Err(malformed("变更序号不连续", "the change's seq is not its author's next"));
+        }
+        if change.start_op != self.next_op {
+            return Err(malformed("变更操作序号不正确", "the change counts its operations wrongly"));
+        }
+        if !change.is_bare {
+            return Err(malformed("变更带有多余内容", "the change carries what it must not"));
         }
         let expanded = change.decode()?;
         if Change::from(expanded.clone()).raw_bytes() != change.bytes {
@@ -335,6 +349,22 @@ mod tests {
         base.apply(&[first]).unwrap();
         let later = stale.edit(ActorId([0xc; 16]), &[put("field/x", "10"), text("旧的")]).unwrap();
         base.examine(std::slice::from_ref(&later)).unwrap();
+    }
+
+    #[test]
+    fn a_change_beside_its_authors_earlier_work_is_refused() {
+        let (mut here, mut elsewhere) = (entry(), entry());
+        let first = here.edit(A, &[put("field/x", "1")]).unwrap();
+        let other = elsewhere.edit(B, &[put("field/y", "2")]).unwrap();
+        here.apply(std::slice::from_ref(&other)).unwrap();
+        let honest = here.clone().edit(A, &[put("field/z", "3")]).unwrap();
+        here.examine(std::slice::from_ref(&honest)).unwrap();
+        let mut expanded = honest.decode().unwrap();
+        expanded.deps.retain(|dep| dep.0 != first.hash.0);
+        let beside = RawChange::parse(Change::from(expanded).raw_bytes().to_vec()).unwrap();
+        assert_eq!((beside.seq, beside.start_op), (2, other.max_op + 1), "all else is in its place");
+        let misfit = here.examine(&[beside]).unwrap_err();
+        assert!(misfit.error.to_string().contains("earlier changes"), "{}", misfit.error);
     }
 
     #[test]

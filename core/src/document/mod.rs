@@ -7,6 +7,7 @@
 //! error from [`Document::apply`] the object must be dropped.
 
 pub mod change;
+mod columns;
 pub mod examine;
 pub mod genesis;
 pub mod model;
@@ -202,9 +203,14 @@ impl Document {
     /// The seq of `actor`'s next change.
     #[must_use]
     pub fn next_seq(&self, actor: ActorId) -> u64 {
+        self.last_change(actor).map_or(0, |(seq, _)| seq) + 1
+    }
+
+    /// Seq and hash of `actor`'s last change.
+    fn last_change(&self, actor: ActorId) -> Option<(u64, automerge::ChangeHash)> {
         let actor = automerge::ActorId::from(actor.as_bytes());
-        let seqs = self.automerge.get_changes_meta(&[]);
-        seqs.iter().filter(|meta| *meta.actor == actor).map(|meta| meta.seq).max().unwrap_or(0) + 1
+        let changes = self.automerge.get_changes_meta(&[]);
+        changes.iter().filter(|meta| *meta.actor == actor).map(|meta| (meta.seq, meta.hash)).max()
     }
 
     /// What a change says, read from its operations; the change need not be applied.
