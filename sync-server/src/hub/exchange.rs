@@ -71,7 +71,9 @@ impl Hub {
             admit::Admitted::default()
         } else {
             let from = device.clone();
-            self.write(move |writer| admit::push(writer, &from, &definitions, &push, now_ms)).map_err(
+            let ahead = admit::look(&self.inner.shared, device, &definitions, &push, now_ms)
+                .map_err(ExchangeFailure::Internal)?;
+            self.write(move |writer| admit::push(writer, &from, &definitions, &push, ahead, now_ms)).map_err(
                 |failure| match failure {
                     WriteFailure::Overloaded => ExchangeFailure::Overloaded,
                     WriteFailure::Failed(error) if error.kind() == ErrorKind::Busy => {

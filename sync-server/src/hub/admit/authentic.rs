@@ -2,11 +2,13 @@
 
 use xunyuan_core::document::genesis_actor;
 use xunyuan_core::error::Refusal;
+use xunyuan_core::wire::message::PushedRun;
 use xunyuan_core::wire::{key, run};
 
 use super::{Candidate, Stop};
 use crate::hub::cache::Held;
 use crate::hub::own;
+use crate::hub::shared::Identity;
 use crate::hub::store::{self, document::DocumentRow};
 use crate::hub::writer::Writer;
 
@@ -64,11 +66,11 @@ impl Candidate<'_> {
     }
 
     /// The actor is this device's, and the device signed the run for its person.
-    pub(super) fn signed(&self, writer: &Writer, held: &Held) -> Result<(), Stop> {
+    pub(super) fn signed(&self, identity: &Identity, is_signed: bool, held: &Held) -> Result<(), Stop> {
         let actor = self.pushed.run.actor;
         let document = self.pushed.document;
         let is_reserved = actor == genesis_actor(document, &held.row.definition)
-            || own::is_own_actor(&writer.shared.identity, document, actor);
+            || own::is_own_actor(identity, document, actor);
         let is_foreign = held.actors.get(&actor).is_some_and(|row| row.device != self.signer.device);
         if is_reserved || is_foreign {
             return Err(Stop::Actor(Refusal::new(
@@ -77,14 +79,7 @@ impl Candidate<'_> {
                 "this actor belongs to another device; the app continues under a new one",
             )));
         }
-        let signed = run::signing_bytes(
-            &self.pushed.scope,
-            &document,
-            &actor,
-            &self.signer.user,
-            &self.pushed.run.last_hash,
-        );
-        if key::verify(&self.signer.public_key, &signed, &self.pushed.run.signature) {
+        if is_signed {
             return Ok(());
         }
         Err(refused(
@@ -92,6 +87,13 @@ impl Candidate<'_> {
             "签名与登记的设备和人员不符",
             "the signature is not that of the enrolled device and person",
         ))
+    }
+
+    /// True when the signature is the signer's over this run, for the person that it is signed for.
+    pub(super) fn signature_fits(&self) -> bool {
+        let PushedRun { scope, document, run, .. } = self.pushed;
+        let signed = run::signing_bytes(scope, document, &run.actor, &self.signer.user, &run.last_hash);
+        key::verify(&self.signer.public_key, &signed, &run.signature)
     }
 }
 

@@ -5,16 +5,20 @@
 //! before the scratch copy need no Automerge document. A refused run is a value and evidence, never an
 //! error; an error here means that the branch's own store failed, and undoes the whole exchange.
 
+mod ahead;
 mod authentic;
 mod policy;
 mod signer;
 mod structure;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use xunyuan_core::definition::Catalog;
 use xunyuan_core::document::RawChange;
 use xunyuan_core::document::model::Edit;
 use xunyuan_core::error::{Error, Refusal};
 use xunyuan_core::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId};
+use xunyuan_core::projection::Projected;
 use xunyuan_core::wire::message::{Directive, PushedRun, Verdict};
 use xunyuan_core::wire::run;
 
@@ -23,12 +27,15 @@ use super::devices::Device;
 use super::exchange::rejected;
 use super::numbers;
 use super::own;
+use super::shared::Identity;
 use super::store::document::{ActorRow, DocumentRow};
 use super::store::log::{Origin, RunRow};
 use super::store::refusal::RefusalRow;
 use super::store::{self};
 use super::writer::Writer;
 use signer::Signer;
+
+pub(super) use ahead::{Ahead, look};
 
 /// What the runs of one exchange came to.
 #[derive(Debug, Default)]
@@ -81,19 +88,23 @@ struct Passed {
     late: own::Late,
 }
 
+/// Documents that took something in, and their rows where those were made ahead.
+type Touched = BTreeMap<(ScopeId, DocumentId), Option<Projected>>;
+
 /// Takes the runs of one exchange in, each on its own.
 pub(super) fn push(
     writer: &mut Writer,
     device: &Device,
     definitions: &[DefinitionRef],
     pushed: &[PushedRun],
+    ahead: Vec<Ahead>,
     now_ms: i64,
 ) -> Result<Admitted, Error> {
     let revoked = store::device::find(&writer.conn, device.id)?.is_none_or(|row| row.revoked_at_ms.is_some());
     let grants = (!revoked).then(|| writer.catalog.grants(&device.user));
     let mut admitted = Admitted::default();
-    let mut touched = BTreeSet::new();
-    for run in pushed {
+    let mut touched = Touched::new();
+    for (run, ahead) in pushed.iter().zip(ahead) {
         let definition = usize::try_from(run.run.definition).ok().and_then(|place| definitions.get(place));
         let signer = match signer::of(writer, device, run)? {
             Ok(signer) => signer,
@@ -105,15 +116,18 @@ pub(super) fn push(
         };
         let grants = grants.as_deref();
         let candidate = Candidate { device, signer: &signer, grants, pushed: run, definition, now_ms };
-        let verdict = candidate.admit(writer, &mut admitted.directives, &mut touched)?;
+        let verdict = candidate.admit(writer, ahead, &mut admitted.directives, &mut touched)?;
         admitted.verdicts.push(verdict);
     }
     // Numbers come last: what the exchange gives back may bring the one that an entry had.
-    for (_, document) in &touched {
+    for (_, document) in touched.keys() {
         numbers::give(writer, *document, now_ms)?;
     }
-    for (scope, document) in touched {
-        own::project(writer, &scope, document)?;
+    for ((scope, document), projected) in touched {
+        match projected {
+            Some(projected) => projected.store(&writer.conn)?,
+            None => own::project(writer, &scope, document)?,
+        }
     }
     Ok(admitted)
 }
@@ -122,11 +136,13 @@ impl Candidate<'_> {
     fn admit(
         &self,
         writer: &mut Writer,
+        ahead: Ahead,
         directives: &mut Vec<Directive>,
-        touched: &mut BTreeSet<(ScopeId, DocumentId)>,
+        touched: &mut Touched,
     ) -> Result<Verdict, Error> {
         let document = self.pushed.document;
-        match self.check(writer).and_then(|passed| Ok(self.append(writer, passed, touched)?)) {
+        let passed = self.check(writer, ahead);
+        match passed.and_then(|(passed, rows)| Ok(self.append(writer, passed, rows, touched)?)) {
             Ok(seq) => Ok(Verdict::Accepted { seq }),
             Err(Stop::Duplicate(seq)) => Ok(Verdict::Duplicate { seq }),
             Err(Stop::Parked(missing)) => Ok(Verdict::Parked { missing }),
@@ -146,8 +162,8 @@ impl Candidate<'_> {
         }
     }
 
-    /// Every check, in the fixed order.
-    fn check(&self, writer: &mut Writer) -> Result<Passed, Stop> {
+    /// Every check, in the fixed order; the rows too where they were made ahead.
+    fn check(&self, writer: &mut Writer, ahead: Ahead) -> Result<(Passed, Option<Projected>), Stop> {
         self.granted()?;
         let row = self.record_of(writer)?;
         if row.is_some() {
@@ -157,10 +173,17 @@ impl Candidate<'_> {
                 return Err(Stop::Duplicate(seq));
             }
         }
+        let Ahead { is_signed, changes, new } = ahead;
+        if let (None, Some(new)) = (&row, new)
+            && Arc::ptr_eq(&new.catalog, &writer.catalog)
+        {
+            return Ok((new.passed, new.projected));
+        }
         let held = self.take(writer, row)?;
-        let outcome = self.check_against(writer, &held);
+        let is_signed = is_signed.unwrap_or_else(|| self.signature_fits());
+        let outcome = self.check_against(&writer.shared.identity, &writer.catalog, is_signed, changes, &held);
         match outcome {
-            Ok((scratch, fresh, late)) => Ok(Passed { held: scratch, fresh, late }),
+            Ok((scratch, fresh, late)) => Ok((Passed { held: scratch, fresh, late }, None)),
             Err(stop) => {
                 if held.row.changes > 0 {
                     writer.documents.put(held);
@@ -171,15 +194,22 @@ impl Candidate<'_> {
     }
 
     /// The checks that look at what is held of the document.
-    fn check_against(&self, writer: &Writer, held: &Held) -> Result<(Held, Vec<RawChange>, own::Late), Stop> {
-        self.signed(writer, held)?;
-        let changes = self.unpacked()?;
+    fn check_against(
+        &self,
+        identity: &Identity,
+        catalog: &Catalog,
+        is_signed: bool,
+        changes: Option<Result<Vec<RawChange>, Stop>>,
+        held: &Held,
+    ) -> Result<(Held, Vec<RawChange>, own::Late), Stop> {
+        self.signed(identity, is_signed, held)?;
+        let changes = changes.unwrap_or_else(|| self.unpacked())?;
         let known = changes.iter().take_while(|change| held.known.contains_key(&change.hash)).count();
         let fresh: Vec<RawChange> = changes.into_iter().skip(known).collect();
         self.in_place(held, &fresh, known)?;
         let (scratch, edits) = self.applied(held, &fresh, known)?;
         let said: Vec<(&RawChange, Vec<Edit>)> = fresh.iter().zip(edits).collect();
-        let late = self.policy(&writer.catalog, held, &scratch, said, known)?;
+        let late = self.policy(catalog, held, &scratch, said, known)?;
         Ok((scratch, fresh, late))
     }
 
@@ -195,13 +225,16 @@ impl Candidate<'_> {
                     "a document cannot be rebuilt from its log",
                 )
             })?),
-            None => {
-                let definition = self.definition.cloned().ok_or_else(authentic::unknown_definition)?;
-                let scope = self.pushed.scope.clone();
-                let row = DocumentRow { scope, definition, changes: 0, actors: 0 };
-                Ok(Held::new(&catalog, document, row)?)
-            }
+            None => self.fresh(&catalog),
         }
+    }
+
+    /// A document that nothing has arrived of yet.
+    fn fresh(&self, catalog: &Catalog) -> Result<Held, Stop> {
+        let definition = self.definition.cloned().ok_or_else(authentic::unknown_definition)?;
+        let scope = self.pushed.scope.clone();
+        let row = DocumentRow { scope, definition, changes: 0, actors: 0 };
+        Ok(Held::new(catalog, self.pushed.document, row)?)
     }
 
     /// Writes the new changes down as one row, then what the branch itself has to say about them.
@@ -209,7 +242,8 @@ impl Candidate<'_> {
         &self,
         writer: &mut Writer,
         passed: Passed,
-        touched: &mut BTreeSet<(ScopeId, DocumentId)>,
+        rows: Option<Projected>,
+        touched: &mut Touched,
     ) -> Result<u64, Error> {
         let Passed { mut held, fresh, late } = passed;
         let PushedRun { scope, document, run, .. } = self.pushed;
@@ -223,7 +257,10 @@ impl Candidate<'_> {
             signature: run.signature,
         };
         let seq = log_run(writer, scope, *document, &origin, &row, &mut held)?;
-        touched.insert((scope.clone(), *document));
+        // Rows made ahead are those of this run alone.
+        let place = (scope.clone(), *document);
+        let rows = rows.filter(|_| !touched.contains_key(&place));
+        touched.insert(place, rows);
         if self.signer.is_server {
             numbers::learn(writer, &held, self.now_ms)?;
         }

@@ -34,13 +34,7 @@ pub(super) fn of(
     pushed: &PushedRun,
 ) -> Result<Result<Signer, Refusal>, Error> {
     let Some(author) = pushed.author.as_ref().filter(|author| author.device != device.id) else {
-        return Ok(Ok(Signer {
-            device: device.id,
-            user: device.user.clone(),
-            public_key: device.public_key,
-            is_server: false,
-            is_given_back: false,
-        }));
+        return Ok(Ok(itself(device)));
     };
     let identity = &writer.shared.identity;
     if author.device == identity.device {
@@ -68,4 +62,15 @@ pub(super) fn of(
                 "the branch does not know the device that signed this run; it must enrol again and push it itself",
             )
         }))
+}
+
+/// A device as the signer of its own runs.
+pub(super) fn itself(device: &Device) -> Signer {
+    Signer {
+        device: device.id,
+        user: device.user.clone(),
+        public_key: device.public_key,
+        is_server: false,
+        is_given_back: false,
+    }
 }
