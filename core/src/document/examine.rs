@@ -58,6 +58,8 @@ struct Examination<'d> {
     base: Vec<automerge::ChangeHash>,
     /// Changes of the document that are not in that past; empty when it is all of them.
     outside: HashSet<automerge::ChangeHash>,
+    /// True when that past is the genesis alone: no key has a value in it.
+    is_blank: bool,
     previous: Option<ChangeHash>,
     next_seq: u64,
     next_op: u64,
@@ -94,10 +96,12 @@ impl<'d> Examination<'d> {
                 "the change does not build on its author's earlier changes",
             ));
         }
+        let is_blank = first.deps == [document.genesis_hash];
         Ok(Self {
             document,
             base,
             outside,
+            is_blank,
             previous: None,
             next_seq: last.map_or(0, |(seq, _)| seq) + 1,
             next_op: max_op + 1,
@@ -244,6 +248,9 @@ impl<'d> Examination<'d> {
 
     /// The operations that hold a key's current values in the run's past.
     fn current(&self, container: &str, key: &str) -> Result<Vec<OpId>, Error> {
+        if self.is_blank {
+            return Ok(Vec::new());
+        }
         let doc: &Automerge = &self.document.automerge;
         let object = super::read::container(doc, container)?;
         let values = if self.outside.is_empty() {

@@ -35,6 +35,6 @@ pub mod title;
 pub mod upgrade;
 pub mod value;
 
-pub use check::{Author, check};
+pub use check::{Author, check, check_between};
 pub use clash::{Clash, conflicts};
 pub use lifecycle::Contest;

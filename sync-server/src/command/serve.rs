@@ -103,7 +103,9 @@ impl Drop for Address {
 }
 
 fn start_log(config: &LogConfig) -> Result<(), Error> {
-    let filter = EnvFilter::try_new(&config.level).map_err(|e| {
+    // Automerge opens a span around every applied change: a twentieth of admission's work, read by nobody.
+    // Who wants them names the target after all.
+    let filter = EnvFilter::try_new(format!("automerge=warn,{}", config.level)).map_err(|e| {
         Error::new(
             ErrorKind::Invalid,
             "日志过滤表达式有误(log.level)",

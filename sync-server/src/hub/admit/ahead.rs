@@ -107,12 +107,12 @@ impl Candidate<'_> {
         let held = self.fresh(catalog).ok()?;
         let changes = Some(Ok(ahead.changes.as_ref()?.as_ref().ok()?.clone()));
         let checked = self.check_against(&shared.identity, catalog, true, changes, &held);
-        let (held, fresh, late) = checked.ok()?;
-        let model = held.document.model().ok()?;
+        let passed = checked.ok()?;
         // A ledger's entry is numbered first, which changes its rows.
-        let is_final = catalog.ledger(&held.row.definition).is_none();
+        let is_final = catalog.ledger(&passed.held.row.definition).is_none();
         let scope: &ScopeId = &self.pushed.scope;
-        let projected = is_final.then(|| projection::project(catalog, scope, &model)).transpose().ok()?;
-        Some(New { catalog: catalog.clone(), passed: Passed { held, fresh, late }, projected })
+        let projected =
+            is_final.then(|| projection::project(catalog, scope, &passed.model)).transpose().ok()?;
+        Some(New { catalog: catalog.clone(), passed, projected })
     }
 }

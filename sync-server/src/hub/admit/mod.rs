@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::document::RawChange;
-use xunyuan_core::document::model::Edit;
+use xunyuan_core::document::model::{Edit, Model};
 use xunyuan_core::error::{Error, Refusal};
 use xunyuan_core::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId};
 use xunyuan_core::projection::Projected;
@@ -33,6 +33,7 @@ use super::store::log::{Origin, RunRow};
 use super::store::refusal::RefusalRow;
 use super::store::{self};
 use super::writer::Writer;
+use policy::Judged;
 use signer::Signer;
 
 pub(super) use ahead::{Ahead, look};
@@ -84,6 +85,10 @@ struct Passed {
     held: Held,
     /// Changes that were not in the log yet.
     fresh: Vec<RawChange>,
+    /// True when those are all of the run: it is logged to the byte as it was pushed.
+    is_whole: bool,
+    /// What the document says with them.
+    model: Model,
     /// What the branch has to record about it.
     late: own::Late,
 }
@@ -183,7 +188,7 @@ impl Candidate<'_> {
         let is_signed = is_signed.unwrap_or_else(|| self.signature_fits());
         let outcome = self.check_against(&writer.shared.identity, &writer.catalog, is_signed, changes, &held);
         match outcome {
-            Ok((scratch, fresh, late)) => Ok((Passed { held: scratch, fresh, late }, None)),
+            Ok(passed) => Ok((passed, None)),
             Err(stop) => {
                 if held.row.changes > 0 {
                     writer.documents.put(held);
@@ -201,7 +206,7 @@ impl Candidate<'_> {
         is_signed: bool,
         changes: Option<Result<Vec<RawChange>, Stop>>,
         held: &Held,
-    ) -> Result<(Held, Vec<RawChange>, own::Late), Stop> {
+    ) -> Result<Passed, Stop> {
         self.signed(identity, is_signed, held)?;
         let changes = changes.unwrap_or_else(|| self.unpacked())?;
         let known = changes.iter().take_while(|change| held.known.contains_key(&change.hash)).count();
@@ -209,8 +214,8 @@ impl Candidate<'_> {
         self.in_place(held, &fresh, known)?;
         let (scratch, edits) = self.applied(held, &fresh, known)?;
         let said: Vec<(&RawChange, Vec<Edit>)> = fresh.iter().zip(edits).collect();
-        let late = self.policy(catalog, held, &scratch, said, known)?;
-        Ok((scratch, fresh, late))
+        let Judged { model, late } = self.policy(catalog, held, &scratch, said, known)?;
+        Ok(Passed { held: scratch, fresh, is_whole: known == 0, model, late })
     }
 
     /// The document as the log has it, or a new one.
@@ -245,7 +250,7 @@ impl Candidate<'_> {
         rows: Option<Projected>,
         touched: &mut Touched,
     ) -> Result<u64, Error> {
-        let Passed { mut held, fresh, late } = passed;
+        let Passed { mut held, fresh, is_whole, late, .. } = passed;
         let PushedRun { scope, document, run, .. } = self.pushed;
         let (device, user) = (self.signer.device, self.signer.user.clone());
         let origin = Origin { device, user, received_at_ms: self.now_ms };
@@ -253,7 +258,7 @@ impl Candidate<'_> {
             actor: run.actor,
             first_seq: fresh.first().map_or(0, |change| change.seq),
             changes: fresh.iter().map(|change| (change.hash, op_counter(change))).collect(),
-            packed: pack(&fresh)?,
+            packed: if is_whole { run.changes.clone() } else { pack(&fresh)? },
             signature: run.signature,
         };
         let seq = log_run(writer, scope, *document, &origin, &row, &mut held)?;

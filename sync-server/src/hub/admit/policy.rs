@@ -12,10 +12,20 @@ use super::{Candidate, Stop};
 use crate::hub::cache::Held;
 use crate::hub::own;
 
-/// The document as the author of the next change of the run saw it, where that is known already.
+/// The document as the author of the next change of the run saw it, where that is known already: twice,
+/// so that one of them can go ahead by a change without being copied.
 struct Past {
-    model: Model,
+    before: Model,
+    after: Model,
     heads: Vec<ChangeHash>,
+}
+
+/// What the rules let pass.
+pub(super) struct Judged {
+    /// The document with the run.
+    pub(super) model: Model,
+    /// What the branch has to record about it.
+    pub(super) late: own::Late,
 }
 
 impl Candidate<'_> {
@@ -30,7 +40,7 @@ impl Candidate<'_> {
         scratch: &Held,
         said: Vec<(&RawChange, Vec<Edit>)>,
         known: usize,
-    ) -> Result<own::Late, Stop> {
+    ) -> Result<Judged, Stop> {
         let asked = AssertUnwindSafe(|| self.ask(catalog, held, scratch, said, known));
         catch_unwind(asked).unwrap_or_else(|_| {
             let error = Error::new(
@@ -49,27 +59,41 @@ impl Candidate<'_> {
         scratch: &Held,
         said: Vec<(&RawChange, Vec<Edit>)>,
         known: usize,
-    ) -> Result<own::Late, Stop> {
+    ) -> Result<Judged, Stop> {
         let author = Author { user: &self.signer.user, is_server: self.signer.is_server };
+        // Only an entry can be over before its last change arrives.
+        let may_be_late = catalog.ledger(&held.row.definition).is_some();
         let mut past: Option<Past> = None;
         let mut first: Option<Model> = None;
         let mut written: Vec<Edit> = Vec::new();
         for (place, (change, mut edits)) in said.into_iter().enumerate() {
             let refused = |error: Error| unreadable(&error, known + place);
-            let before = match past.take() {
-                Some(past) if past.heads == change.deps => past.model,
-                _ => seen_by(change, held, scratch).map_err(refused)?,
+            let (mut before, mut after) = match past.take() {
+                Some(past) if past.heads == change.deps => (past.before, past.after),
+                _ => {
+                    let before = seen_by(change, held, scratch).map_err(refused)?;
+                    (before.clone(), before)
+                }
             };
-            let after = with_texts(&mut edits, change.hash, scratch).map_err(refused)?;
-            rules::check(catalog, &self.pushed.scope, &author, &before, &edits)
+            let read = with_texts(&mut edits, change.hash, scratch).map_err(refused)?;
+            edits.iter().for_each(|edit| after.apply(edit));
+            rules::check_between(catalog, &self.pushed.scope, &author, (&before, &after), &edits)
                 .map_err(|refusal| Stop::Refused(refusal, known + place))?;
-            first.get_or_insert_with(|| before.clone());
-            let model = after.unwrap_or_else(|| moved_on(before, &edits));
-            past = Some(Past { model, heads: vec![change.hash] });
-            written.extend(edits);
+            if may_be_late && first.is_none() {
+                first = Some(before.clone());
+            }
+            match read {
+                Some(read) => (before, after) = (read.clone(), read),
+                None => edits.iter().for_each(|edit| before.apply(edit)),
+            }
+            past = Some(Past { before, after, heads: vec![change.hash] });
+            if may_be_late {
+                written.extend(edits);
+            }
         }
-        let after = scratch.document.model().map_err(|error| unreadable(&error, known))?;
-        Ok(first.and_then(|before| own::late(catalog, &before, &after, &written)))
+        let model = scratch.document.model().map_err(|error| unreadable(&error, known))?;
+        let late = first.and_then(|before| own::late(catalog, &before, &model, &written));
+        Ok(Judged { model, late })
     }
 }
 
@@ -80,12 +104,6 @@ fn seen_by(change: &RawChange, held: &Held, scratch: &Held) -> Result<Model, Err
     } else {
         scratch.document.model_at(&change.deps)
     }
-}
-
-/// The model after a change whose author saw exactly the model.
-fn moved_on(mut model: Model, edits: &[Edit]) -> Model {
-    edits.iter().for_each(|edit| model.apply(edit));
-    model
 }
 
 /// An edit of a shared text read from operations says where characters went, not what the text then
