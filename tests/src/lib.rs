@@ -7,6 +7,7 @@ pub mod bench;
 pub mod day;
 pub mod deeds;
 pub mod forge;
+pub mod fuse;
 pub mod hostile;
 pub mod laws;
 pub mod network;

@@ -13,7 +13,7 @@ use xunyuan_core::error::Error;
 use xunyuan_core::id::{ScopeId, UserId};
 use xunyuan_core::replica::{Enrollment, Failure, Progress, Replica};
 use xunyuan_core::time::Moment;
-use xunyuan_server::hub::{ExchangeFailure, Hub, HubOptions};
+use xunyuan_server::hub::{AuthFailure, ExchangeFailure, Hub, HubOptions};
 
 use crate::network::{Network, Parcel, Silence, Weather};
 use crate::seed::Seed;
@@ -93,8 +93,8 @@ impl World {
         self.note_grants();
     }
 
-    /// Remembers what everyone may hold from now on: a grant that ends takes nothing away.
-    fn note_grants(&mut self) {
+    /// Remembers what everyone may hold from now on.
+    pub fn note_grants(&mut self) {
         let catalog = self.hub.catalog();
         for device in &self.devices {
             let known = self.granted.entry(device.user.clone()).or_default();
@@ -322,10 +322,14 @@ impl World {
     /// Why the branch refuses the exchange as a whole.
     ///
     /// # Panics
-    /// When the device is not, or no longer, enrolled.
+    /// When the device was never enrolled.
     pub fn deliver(&mut self, device: usize, body: &[u8]) -> Result<Vec<u8>, ExchangeFailure> {
         let token = self.replica(device).identity().token.clone();
-        let caller = self.hub.authenticate(&token).expect("the device is enrolled");
+        let caller = match self.hub.authenticate(&token) {
+            Ok(caller) => caller,
+            Err(AuthFailure::Revoked(caller)) => *caller,
+            Err(failure) => panic!("the device is not known: {failure:?}"),
+        };
         let reply = self.hub.exchange(&caller, body, self.now_ms)?;
         let known = &mut self.devices[device];
         known.exchanges += 1;

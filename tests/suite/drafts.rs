@@ -13,6 +13,7 @@ use xunyuan_core::replica::DraftContent;
 use xunyuan_tests::laws::{check_always, check_settled, chunks, status};
 use xunyuan_tests::people::{PROJECT, fields};
 use xunyuan_tests::process::xunyuan;
+use xunyuan_tests::revisions::patrol_version_2;
 use xunyuan_tests::seed::Seed;
 use xunyuan_tests::world::World;
 
@@ -147,7 +148,7 @@ fn work_under_a_role_that_was_narrowed_meanwhile_waits_as_a_draft_and_can_be_app
 
     let refused: Vec<_> = world.hub.refusals(10).unwrap();
     assert!(refused.iter().any(|run| run.document == entry && run.refusal.code == "scope_not_granted"));
-    assert_eq!(world.entry(staff, entry).state, "assigned", "shown without what was refused");
+    assert!(world.replica(staff).record(entry).is_err(), "the record has left with the grant");
     assert_eq!(status(&mut world, staff).refused_changes, 2);
     assert_eq!(status(&mut world, staff).pending_changes, 0, "work on other records flows on");
     assert!(!world.replica(staff).is_pending(sheet).unwrap());
@@ -278,4 +279,63 @@ fn a_forbidden_step_and_what_builds_on_it_leave_the_record_but_not_the_device() 
     assert_eq!(world.replica(modified).discarded().unwrap()[0].changes, 1);
     assert!(world.hub.refusals(10).unwrap().iter().any(|run| run.document == entry), "the branch keeps it");
     check_always(&mut world);
+}
+
+#[test]
+fn lost_work_that_a_restored_branch_does_not_take_back_is_a_draft_until_it_does() {
+    let mut world = World::new(Seed::or(305));
+    let (officer, other) = (world.enroll("u.pt01"), world.enroll("u.pt02"));
+    let backup = world.dir().join("morning.sqlite3");
+    world.hub.backup(&backup, |_| {}).unwrap();
+    // A new version of the checklist, and work under it by two people; the branch forgets all three.
+    world.publish(&[patrol_version_2()]);
+    world.settle();
+    let sheet =
+        world.act(officer, |replica, moment| replica.start_inspection("tpl.park_patrol", PROJECT, moment));
+    world.choose(officer, sheet, "pp.clean.01", "pass");
+    world.settle();
+    world.choose(other, sheet, "pp.clean.02", "pass");
+    world.settle();
+    world.restore(&backup);
+    world.settle();
+
+    for (device, author) in [(officer, "u.pt01"), (other, "u.pt01")] {
+        let here = status(&mut world, device);
+        assert_eq!((here.pending_changes, here.to_give_back), (0, 0), "nothing waits for ever");
+        assert!(here.refused_changes >= 3, "{here:?}");
+        let drafts = world.replica(device).drafts().unwrap();
+        assert_eq!(drafts.len(), 1, "what builds on it belongs to it: {drafts:?}");
+        assert_eq!((drafts[0].document, drafts[0].refusal.code.as_str()), (sheet, "unknown_definition"));
+        assert_eq!(drafts[0].given_back_for.as_ref().map(|user| user.as_str()), Some(author));
+        let view = world.replica(device).draft_view(drafts[0].id).unwrap();
+        assert!(view.is_readable && view.steps.len() >= 3, "{view:?}");
+        assert!(world.replica(device).record(sheet).is_err(), "shown without it");
+    }
+    let kept = world.hub.refusals(20).unwrap();
+    let given = kept.iter().find(|run| run.document == sheet && run.author.is_some()).unwrap();
+    assert!(!given.bytes.is_empty(), "the branch sees who wrote it and who gave it back");
+    // What is written under the forgotten version meanwhile is a draft of its own.
+    let next = world.start_patrol(other);
+    world.settle();
+    assert_eq!(status(&mut world, other).pending_changes, 0);
+    assert_eq!(world.replica(other).drafts().unwrap().len(), 2);
+
+    world.publish(&[patrol_version_2()]);
+    world.settle();
+    for draft in world.replica(other).drafts().unwrap() {
+        let offered = world.act(other, |replica, moment| replica.apply_draft(draft.id, moment));
+        assert_eq!(offered, if draft.given_back_for.is_some() { draft.changes } else { 1 });
+    }
+    assert!(world.replica(other).record(sheet).is_ok());
+    world.settle();
+    check_settled(&mut world);
+    for device in [officer, other] {
+        assert!(world.replica(device).drafts().unwrap().is_empty(), "what the branch has is no draft");
+        let answered: u32 = world.sheet(device, sheet).sections.iter().map(|section| section.answered).sum();
+        assert_eq!(answered, 2);
+        assert!(world.replica(device).record(next).is_ok());
+    }
+    let signed = world.replica(other).export().unwrap().into_iter().find(|record| record.document == sheet);
+    let users: BTreeSet<String> = signed.unwrap().runs.iter().map(|run| run.user.to_string()).collect();
+    assert!(users.contains("u.pt01") && users.contains("u.pt02"), "each under the own name: {users:?}");
 }

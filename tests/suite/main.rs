@@ -19,3 +19,5 @@ mod scenarios;
 mod simulation;
 #[cfg(test)]
 mod wire;
+#[cfg(test)]
+mod withdrawn;

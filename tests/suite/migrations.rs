@@ -19,9 +19,10 @@ use xunyuan_tests::people::chosen;
 use xunyuan_tests::seed::Seed;
 use xunyuan_tests::world::{DAY_MS, MORNING_MS, World};
 
-/// What the last schema step of a replica did, undone: the file is as version 2 wrote it.
+/// What the later schema steps of a replica did, undone: the file is as version 2 wrote it.
 const BACK_TO_2: &str =
-    "ALTER TABLE outbox DROP COLUMN forked; DROP TABLE discarded; PRAGMA user_version = 2;";
+    "ALTER TABLE outbox DROP COLUMN forked; DROP TABLE discarded; DROP TABLE draft_text; DROP TABLE not_taken;
+     PRAGMA user_version = 2;";
 
 /// The pair of files in a folder: the device's and its branch's.
 fn unpacked(dir: &Path) -> (PathBuf, PathBuf) {

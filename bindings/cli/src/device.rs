@@ -47,7 +47,7 @@ impl<'d> Device<'d> {
     /// # Errors
     /// A refusal when the device was revoked.
     pub(crate) fn in_service(&self) -> Result<(), Failure> {
-        if is_erased(&self.replica) { Err(revoked()) } else { Ok(()) }
+        if self.replica.is_erased() { Err(revoked()) } else { Ok(()) }
     }
 
     /// The time now with fresh randomness, for one action.
@@ -104,14 +104,9 @@ impl<'d> Device<'d> {
     }
 }
 
-/// True when the branch revoked this device and had its data erased.
-pub(crate) fn is_erased(replica: &Replica) -> bool {
-    replica.identity().token.is_empty()
-}
-
 /// The refusal of every command on an erased replica.
 pub(crate) fn revoked() -> Failure {
-    Failure::refused(
+    Failure::erased(
         "device_revoked",
         "分公司已停用本设备,本机数据已按要求清除;要继续使用,请向分公司要新链接重新开通",
         "the branch revoked this device and its data was erased as ordered; to go on, ask the branch for a new link and enrol again",

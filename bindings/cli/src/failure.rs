@@ -15,6 +15,8 @@ pub(crate) const EXIT_USAGE: u8 = 2;
 pub(crate) const EXIT_NO_CONNECTION: u8 = 3;
 /// The replica file could not be read or written.
 pub(crate) const EXIT_STORE: u8 = 4;
+/// The branch revoked this device and had its data erased.
+pub(crate) const EXIT_ERASED: u8 = 5;
 
 /// A failed command.
 #[derive(Clone, Debug, Serialize)]
@@ -58,6 +60,11 @@ impl Failure {
     /// The replica file: exit 4.
     pub(crate) fn store(code: &str, zh: impl Into<String>, en: impl Into<String>) -> Self {
         Self::new(code, zh.into(), en.into(), EXIT_STORE)
+    }
+
+    /// The replica was erased by order of the branch: exit 5.
+    pub(crate) fn erased(code: &str, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self::new(code, zh.into(), en.into(), EXIT_ERASED)
     }
 
     /// The same failure with more to say: `json` under `key` for programs, `lines` for the person.

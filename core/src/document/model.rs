@@ -40,6 +40,18 @@ impl Value {
         }
     }
 
+    /// The value as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(flag) => (*flag).into(),
+            Self::Int(number) => (*number).into(),
+            Self::Number(number) => (*number).into(),
+            Self::Text(text) => text.as_str().into(),
+        }
+    }
+
     /// True for [`Value::Null`].
     #[must_use]
     pub const fn is_null(&self) -> bool {

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::change::malformed;
 use super::genesis::{EVENTS, REGISTERS, TEXTS};
-use super::model::{Event, Model, Register, Stamped};
+use super::model::{Edit, Event, Model, Register, Stamped};
 use super::stamp::{decode_event, decode_stamped};
+use super::{Document, RawChange};
 use crate::error::Error;
 
 /// Fills `empty` from `doc`, at `heads` where given.
@@ -20,6 +21,26 @@ pub(super) fn read_model(
     empty.events = events(doc, heads)?;
     empty.texts = texts(doc, heads)?;
     Ok(empty)
+}
+
+impl Document {
+    /// Takes a change in and reads it: what it says, its shared texts as they then are.
+    ///
+    /// # Errors
+    /// As [`Document::apply`] and [`Document::edits_of`]; the document must then be dropped.
+    pub fn take_in(&mut self, change: &RawChange) -> Result<Vec<Edit>, Error> {
+        let mut edits = self.edits_of(change)?;
+        self.apply(std::slice::from_ref(change))?;
+        if edits.iter().any(|edit| matches!(edit, Edit::Text { .. })) {
+            let model = self.model()?;
+            for edit in &mut edits {
+                if let Edit::Text { key, to } = edit {
+                    *to = Some(model.texts.get(key).cloned().unwrap_or_default());
+                }
+            }
+        }
+        Ok(edits)
+    }
 }
 
 /// The container object that the genesis made under the root key `name`.

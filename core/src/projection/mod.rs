@@ -21,6 +21,6 @@ mod words;
 pub use fingerprint::fingerprint;
 pub use project::{project, write};
 pub use read::{Filter, conflicts, count, find, history, list, row};
-pub use row::{Choice, ClashRow, HistoryLine, LineKind, Projected, Row, RowKind, remove};
+pub use row::{Choice, ClashRow, HistoryLine, LineKind, Projected, Row, RowKind, forget_removed, remove};
 pub use schema::SCHEMA;
 pub use search::search;

@@ -199,6 +199,15 @@ pub fn remove(conn: &Connection, document: DocumentId) -> Result<(), Error> {
     Ok(())
 }
 
+/// Rewrites the search index, so that it keeps no trace of what was removed from it.
+///
+/// # Errors
+/// `Full`, `Busy` or `Storage` when writing fails.
+pub fn forget_removed(conn: &Connection) -> Result<(), Error> {
+    conn.execute("INSERT INTO projected_text (projected_text) VALUES ('optimize')", [])?;
+    Ok(())
+}
+
 /// The columns of `projected` in the order that [`read_row`] takes them.
 pub(crate) const ROW_COLUMNS: &str = "p.document, p.scope, p.kind, p.definition, p.definition_version, \
      p.definition_hash, p.project, p.state, p.terminal, p.title, p.summary, p.number, p.temp_number, \

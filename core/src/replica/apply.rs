@@ -4,19 +4,19 @@ use rusqlite::Connection;
 use std::collections::BTreeSet;
 
 use super::fork::give_way;
+use super::refused::refuse_dependants;
 use super::sync::Progress;
 use super::{Replica, build, load_catalog};
 use crate::definition::Catalog;
 use crate::document::RawChange;
-use crate::error::{Error, ErrorKind, Refusal};
+use crate::error::{Error, ErrorKind};
 use crate::exchange::{Asked, SentRun, page};
 use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId};
 use crate::projection;
-use crate::rules::codes;
 use crate::store::documents::{self, DocumentRow, RecordRow};
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::scopes::{self, ScopeRow};
-use crate::store::{erase, identity, stubs};
+use crate::store::{identity, stubs};
 use crate::time::Moment;
 use crate::wire::log::{Chain, Digest, Link, definition_document};
 use crate::wire::message::{Body, Directive, Record, Run, ScopeReply, Verdict};
@@ -106,6 +106,7 @@ impl Replica {
     ) -> Result<(), Error> {
         let mut rebuilt = BTreeSet::new();
         let mut forked = BTreeSet::new();
+        let is_erasing = directives.iter().any(|directive| matches!(directive, Directive::Wipe { .. }));
         let catalog = &self.catalog;
         self.store.write(|connection| {
             for (sent, verdict) in runs.iter().zip(verdicts).filter(|(sent, _)| sent.back_to.is_none()) {
@@ -125,8 +126,15 @@ impl Replica {
                             forked.insert(sent.document);
                             continue;
                         }
-                        outbox::set_refused(connection, *first, refusal)?;
-                        refuse_dependants(connection, sent.document)?;
+                        if is_erasing {
+                            // Exactly what was sent: the branch is to see all the rest too.
+                            for hash in sent.hashes.iter().skip(from) {
+                                outbox::set_refused_alone(connection, *hash, refusal)?;
+                            }
+                        } else {
+                            outbox::set_refused(connection, *first, refusal)?;
+                            refuse_dependants(connection, sent.document)?;
+                        }
                         documents::set_actor(connection, sent.document, None)?;
                         progress.refused.push(refusal.clone());
                         rebuilt.insert(sent.document);
@@ -330,7 +338,12 @@ impl Replica {
         }
     }
 
-    pub(super) fn follow(&mut self, directives: &[Directive], progress: &mut Progress) -> Result<(), Error> {
+    pub(super) fn follow(
+        &mut self,
+        asked: &Asked,
+        directives: &[Directive],
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
         for directive in directives {
             match directive {
                 // Followed where the verdict of the run was taken.
@@ -339,42 +352,11 @@ impl Replica {
                     self.reset_scope(scope, cut.as_ref(), progress)?;
                 }
                 Directive::Upgrade { sentence } => progress.notices.push(sentence.clone()),
-                Directive::Wipe { sentence } => {
-                    progress.notices.push(sentence.clone());
-                    progress.wiped = true;
-                    self.loaded.clear();
-                    self.store.write(|connection| {
-                        for row in documents::all(connection)? {
-                            projection::remove(connection, row.document)?;
-                        }
-                        erase(connection)
-                    })?;
-                    self.catalog = load_catalog(self.store.reader())?;
-                }
+                Directive::Wipe { sentence } => self.wipe(asked, sentence, progress)?,
             }
         }
         Ok(())
     }
-}
-
-/// Refuses what builds on refused work of the same document, under whatever author id it was written.
-fn refuse_dependants(connection: &Connection, document: DocumentId) -> Result<(), Error> {
-    let refusal = Refusal::new(
-        codes::BUILDS_ON_REFUSED,
-        "这部分内容建立在被分公司拒收的内容之上;处理好那部分后可重新提交",
-        "this builds on work that the branch refused; settle that first, then apply this again",
-    );
-    let mut refused = BTreeSet::new();
-    for row in outbox::unaccepted(connection, document)? {
-        let change = RawChange::parse(row.bytes)?;
-        if row.refusal.is_some() {
-            refused.insert(row.hash);
-        } else if change.deps.iter().any(|dep| refused.contains(dep)) {
-            outbox::set_refused(connection, row.hash, &refusal)?;
-            refused.insert(row.hash);
-        }
-    }
-    Ok(())
 }
 
 /// Rebuilds a document's rows; false when it cannot be built yet, which leaves it marked.

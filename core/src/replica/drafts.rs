@@ -10,15 +10,17 @@ use std::collections::BTreeMap;
 use super::Replica;
 use super::build;
 use super::draft::Draft;
+use super::refused::Group;
 use crate::definition::{MergePolicy, Title};
+use crate::document::RawChange;
 use crate::document::model::{Edit, Event, Model, Stamped, Value};
-use crate::document::{Document, RawChange};
 use crate::error::{Error, ErrorKind, Refusal};
-use crate::id::{ActorId, ChangeHash, DefinitionRef, DocumentId, ScopeId};
+use crate::id::{ActorId, ChangeHash, DefinitionRef, DocumentId, ScopeId, UserId};
 use crate::rules::keys::{self, Key};
-use crate::rules::{entry, inspection, title};
+use crate::rules::{codes, entry, inspection, title};
 use crate::store::documents::DocumentRow;
 use crate::store::outbox::{self, DiscardedRow, OutboxRow};
+use crate::store::{former, scopes, withdrawn};
 use crate::time::Moment;
 
 /// A draft in a list.
@@ -40,6 +42,9 @@ pub struct RefusedDraft {
     pub last_written_at_ms: i64,
     /// Why the branch refused it.
     pub refusal: Refusal,
+    /// Who wrote it, where it is work that the branch had lost and then did not take back; `None` for
+    /// what was written here and never taken.
+    pub given_back_for: Option<UserId>,
 }
 
 /// A draft with what it says.
@@ -91,16 +96,19 @@ pub enum DraftContent {
 }
 
 /// A draft's changes, and how the record reads after each when they are put onto it as it is today.
-struct Reading {
+pub(super) struct Reading {
     row: DocumentRow,
-    changes: Vec<Said>,
+    pub(super) changes: Vec<Said>,
+    /// True when everything can be shown.
     is_readable: bool,
+    /// True when the record as it is here takes all of it in.
+    is_whole: bool,
 }
 
 /// One change of a draft.
-struct Said {
+pub(super) struct Said {
     written_at_ms: i64,
-    edits: Vec<Edit>,
+    pub(super) edits: Vec<Edit>,
 }
 
 impl Replica {
@@ -109,7 +117,7 @@ impl Replica {
     /// # Errors
     /// Storage errors.
     pub fn drafts(&self) -> Result<Vec<RefusedDraft>, Error> {
-        self.grouped()?.values().map(|rows| self.summary(rows)).collect::<Result<Vec<_>, _>>().map(
+        self.grouped()?.values().map(|group| self.summary(group)).collect::<Result<Vec<_>, _>>().map(
             |mut all| {
                 all.sort_by_key(|draft| (draft.first_written_at_ms, draft.id));
                 all
@@ -122,8 +130,8 @@ impl Replica {
     /// # Errors
     /// `NotFound` for an unknown draft, storage errors.
     pub fn draft_view(&self, id: ActorId) -> Result<DraftView, Error> {
-        let rows = self.draft_rows(id)?;
-        let reading = self.read(&rows)?;
+        let group = self.draft_group(id)?;
+        let reading = self.read(&group.rows)?;
         let definition = &reading.row.definition;
         let mut steps = Vec::new();
         for said in &reading.changes {
@@ -154,22 +162,27 @@ impl Replica {
                 steps.push(DraftStep { title, at_ms, content });
             }
         }
-        Ok(DraftView { draft: self.summary(&rows)?, steps, is_readable: reading.is_readable })
+        Ok(DraftView { draft: self.summary(&group)?, steps, is_readable: reading.is_readable })
     }
 
     /// Writes a draft again onto the record as it is today, in the person's name and with the times of
     /// its writing; then the draft leaves. Says how many changes now wait for the branch.
     ///
-    /// Shared texts merge character by character. Where somebody else has begun the record meanwhile,
+    /// Work that the branch had lost and not taken back is offered once more as it was signed, under the
+    /// name of whoever wrote it. Shared texts merge character by character. Where somebody else has begun the record meanwhile,
     /// what is written only once stays as it is there.
     ///
     /// # Errors
     /// `NotFound` for an unknown draft, `Refused` when a rule still says no, `Invalid` when a part cannot
     /// be read; nothing is written then and the draft stays.
     pub fn apply_draft(&mut self, id: ActorId, moment: &Moment) -> Result<u32, Error> {
-        let rows = self.draft_rows(id)?;
-        let reading = self.read(&rows)?;
-        if !reading.is_readable {
+        let group = self.draft_group(id)?;
+        let reading = self.read(&group.rows)?;
+        self.still_granted(&reading.row.scope)?;
+        if !group.lost.is_empty() {
+            return self.offer_again(&group);
+        }
+        if !reading.is_whole {
             return Err(Error::new(
                 ErrorKind::Invalid,
                 "草稿中有本机读不出的内容,不能重新提交;请导出后联系分公司",
@@ -187,7 +200,7 @@ impl Replica {
             }
         }
         let written = u32::try_from(works.len()).unwrap_or(u32::MAX);
-        self.perform_with(works, moment, |connection| leave(connection, &rows))?;
+        self.perform_with(works, moment, |connection| leave(connection, &group))?;
         Ok(written)
     }
 
@@ -196,7 +209,7 @@ impl Replica {
     /// # Errors
     /// `NotFound` for an unknown draft, storage errors.
     pub fn export_draft(&self, id: ActorId) -> Result<Vec<u8>, Error> {
-        let rows = self.draft_rows(id)?;
+        let rows = self.draft_group(id)?.rows;
         let view = self.draft_view(id)?;
         let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
         let changes = rows.iter().map(|row| {
@@ -220,6 +233,7 @@ impl Replica {
             "hash": draft.definition.hash.to_string(),
             "user": self.identity.user.as_str(),
             "device": self.identity.device.to_string(),
+            "given_back_for": draft.given_back_for.as_ref().map(UserId::as_str),
             "refusal": refusal_json(&draft.refusal),
             "says": view.steps.iter().map(step_json).collect::<Vec<_>>(),
             "changes": changes.collect::<Vec<_>>(),
@@ -233,8 +247,8 @@ impl Replica {
     /// # Errors
     /// `NotFound` for an unknown draft, storage errors.
     pub fn discard_draft(&mut self, id: ActorId, moment: &Moment) -> Result<u32, Error> {
-        let rows = self.draft_rows(id)?;
-        let draft = self.summary(&rows)?;
+        let group = self.draft_group(id)?;
+        let draft = self.summary(&group)?;
         let note = DiscardedRow {
             document: draft.document,
             actor: id,
@@ -244,7 +258,7 @@ impl Replica {
         };
         self.store.write(|connection| {
             outbox::note_discarded(connection, &note)?;
-            leave(connection, &rows)
+            leave(connection, &group)
         })?;
         Ok(note.changes)
     }
@@ -257,25 +271,13 @@ impl Replica {
         outbox::discarded(self.store.reader())
     }
 
-    /// Refused changes by draft: what builds on a refused change belongs to its draft, whoever wrote it.
-    fn grouped(&self) -> Result<BTreeMap<(DocumentId, ActorId), Vec<OutboxRow>>, Error> {
-        let mut owners: BTreeMap<ChangeHash, ActorId> = BTreeMap::new();
-        let mut drafts: BTreeMap<(DocumentId, ActorId), Vec<OutboxRow>> = BTreeMap::new();
-        for row in outbox::refused(self.store.reader())? {
-            let deps = RawChange::parse(row.bytes.clone())?.deps;
-            let id = deps.iter().find_map(|dep| owners.get(dep)).copied().unwrap_or(row.actor);
-            owners.insert(row.hash, id);
-            drafts.entry((row.document, id)).or_default().push(row);
-        }
-        Ok(drafts)
-    }
-
-    fn draft_rows(&self, id: ActorId) -> Result<Vec<OutboxRow>, Error> {
+    fn draft_group(&self, id: ActorId) -> Result<Group, Error> {
         let found = self.grouped()?.into_iter().find(|((_, actor), _)| *actor == id);
-        found.map(|(_, rows)| rows).ok_or_else(no_draft)
+        found.map(|(_, group)| group).ok_or_else(no_draft)
     }
 
-    fn summary(&self, rows: &[OutboxRow]) -> Result<RefusedDraft, Error> {
+    fn summary(&self, group: &Group) -> Result<RefusedDraft, Error> {
+        let rows = &group.rows;
         let (first, last) = rows.first().zip(rows.last()).ok_or_else(no_draft)?;
         let row = self.row(first.document)?;
         Ok(RefusedDraft {
@@ -287,25 +289,56 @@ impl Replica {
             first_written_at_ms: first.written_at_ms,
             last_written_at_ms: last.written_at_ms,
             refusal: first.refusal.clone().ok_or_else(no_draft)?,
+            given_back_for: group.lost.first().map(|record| record.user.clone()),
         })
     }
 
     /// Reads a draft on a copy of the record that takes it in, so that its texts are what they become.
-    fn read(&self, rows: &[OutboxRow]) -> Result<Reading, Error> {
+    /// Where the record has left the device, its texts are as they were kept then.
+    pub(super) fn read(&self, rows: &[OutboxRow]) -> Result<Reading, Error> {
         let row = self.row(rows.first().ok_or_else(no_draft)?.document)?;
         let mut copy = build(self.store.reader(), &self.catalog, row.document, &row.definition)?;
-        let (mut changes, mut is_readable) = (Vec::new(), true);
+        let (mut changes, mut is_readable, mut is_whole) = (Vec::new(), true, true);
         for refused in rows {
             let change = RawChange::parse(refused.bytes.clone())?;
-            let read = if is_readable { read_on(&mut copy, &change) } else { copy.edits_of(&change) };
-            let edits = read.or_else(|_| {
-                // What the record does not take in can still be shown, all but its texts.
-                is_readable = false;
-                copy.edits_of(&change)
-            });
-            changes.push(Said { written_at_ms: refused.written_at_ms, edits: edits.unwrap_or_default() });
+            let read = if is_whole { copy.take_in(&change).ok() } else { None };
+            is_whole &= read.is_some();
+            let edits = match read {
+                Some(edits) => edits,
+                None => {
+                    let mut edits = copy.edits_of(&change).unwrap_or_default();
+                    is_readable &= !edits.is_empty() && self.kept_texts(refused.hash, &mut edits)?;
+                    edits
+                }
+            };
+            changes.push(Said { written_at_ms: refused.written_at_ms, edits });
         }
-        Ok(Reading { row, changes, is_readable })
+        Ok(Reading { row, changes, is_readable, is_whole })
+    }
+
+    /// Gives the texts of a change as they were kept; false when one is missing.
+    fn kept_texts(&self, hash: ChangeHash, edits: &mut [Edit]) -> Result<bool, Error> {
+        let mut all = true;
+        for edit in edits {
+            if let Edit::Text { key, to } = edit {
+                *to = withdrawn::text(self.store.reader(), hash, key)?;
+                all &= to.is_some();
+            }
+        }
+        Ok(all)
+    }
+
+    /// Only who holds a scope can write into it.
+    fn still_granted(&self, scope: &ScopeId) -> Result<(), Error> {
+        match scopes::find(self.store.reader(), scope)? {
+            Some(standing) if !standing.granted => Err(Refusal::new(
+                codes::SCOPE_NOT_GRANTED,
+                "您的岗位现在没有该范围的权限;草稿留在本机,可导出,恢复权限后可重新提交",
+                "your role holds no grant for this scope now; the draft stays here, can be exported, and applied once the grant is back",
+            )
+            .into()),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Writes again what one change of a draft said.
@@ -361,24 +394,13 @@ impl Replica {
     }
 }
 
-/// Puts a change onto the copy and reads it there, with its texts as they then are.
-fn read_on(copy: &mut Document, change: &RawChange) -> Result<Vec<Edit>, Error> {
-    let mut edits = copy.edits_of(change)?;
-    copy.apply(std::slice::from_ref(change))?;
-    if edits.iter().any(|edit| matches!(edit, Edit::Text { .. })) {
-        let model = copy.model()?;
-        for edit in &mut edits {
-            if let Edit::Text { key, to } = edit {
-                *to = Some(model.texts.get(key).cloned().unwrap_or_default());
-            }
-        }
+/// Takes a draft's changes out of the outbox, and what was kept to read them.
+fn leave(connection: &rusqlite::Connection, group: &Group) -> Result<(), Error> {
+    group.rows.iter().try_for_each(|row| outbox::remove(connection, row.hash))?;
+    for record in &group.lost {
+        former::remove(connection, &record.scope, record.last_hash)?;
     }
-    Ok(edits)
-}
-
-/// Takes a draft's changes out of the outbox.
-fn leave(connection: &rusqlite::Connection, rows: &[OutboxRow]) -> Result<(), Error> {
-    rows.iter().try_for_each(|row| outbox::remove(connection, row.hash))
+    withdrawn::drop_texts(connection)
 }
 
 fn refusal_json(refusal: &Refusal) -> Json {
@@ -387,24 +409,14 @@ fn refusal_json(refusal: &Refusal) -> Json {
 
 fn step_json(step: &DraftStep) -> Json {
     let (key, value) = match &step.content {
-        DraftContent::Value { key, value } => (key, value_json(value)),
+        DraftContent::Value { key, value } => (key, value.to_json()),
         DraftContent::Text { field, text } => (field, json!(text)),
         DraftContent::Event { kind, data } => {
-            let data = data.iter().map(|(name, value)| (name.clone(), value_json(value)));
+            let data = data.iter().map(|(name, value)| (name.clone(), value.to_json()));
             (kind, Json::Object(data.collect()))
         }
     };
     json!({ "zh": step.title.zh, "en": step.title.en, "at_ms": step.at_ms, "key": key, "value": value })
-}
-
-fn value_json(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Bool(flag) => json!(flag),
-        Value::Int(number) => json!(number),
-        Value::Number(number) => json!(number),
-        Value::Text(text) => json!(text),
-    }
 }
 
 fn no_draft() -> Error {

@@ -111,7 +111,7 @@ impl Replica {
             Verdict::Parked { .. } => progress.parked += 1,
             Verdict::Rejected { refusal, .. } => {
                 progress.refused.push(refusal.clone());
-                self.store.write(|connection| former::set_refused(connection, scope, last_hash))?;
+                self.refuse_lost(sent.document, scope, last_hash, refusal)?;
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Replica;
+use super::refused::changes_of;
 use crate::document::model::Value;
 use crate::error::{Error, ErrorKind, Refusal};
 use crate::id::{ActorId, DefinitionRef, DocumentId, ScopeId, UserId};
@@ -192,7 +193,7 @@ impl Replica {
         Ok(Status {
             pending_changes: count(pending),
             pending_records: count(records.len()),
-            refused_changes: count(outbox::refused(connection)?.len()),
+            refused_changes: count(self.refused()?.len()),
             to_give_back: former::waiting_count(connection)?,
             conflicts: count(projection::conflicts(connection)?.len()),
             unprojected: count(documents::unprojected(connection, None, u32::MAX)?.len()),
@@ -210,8 +211,12 @@ impl Replica {
     /// Storage errors.
     pub fn refused(&self) -> Result<Vec<RefusedChange>, Error> {
         let connection = self.store.reader();
-        outbox::refused(connection)?
-            .into_iter()
+        let mut rows = Vec::new();
+        for (record, refusal) in former::refused(connection)? {
+            rows.extend(changes_of(&record, Some(&refusal))?);
+        }
+        rows.extend(outbox::refused(connection)?);
+        rows.into_iter()
             .filter_map(|row| Some((row.refusal.clone()?, row)))
             .map(|(refusal, row)| {
                 Ok(RefusedChange {
@@ -253,6 +258,8 @@ impl Replica {
                     pending: pending.into_iter().map(|row| row.bytes).collect(),
                 })
             })
+            // Of some records only drafts are here.
+            .filter(|record| !matches!(record, Ok(held) if held.runs.is_empty() && held.pending.is_empty()))
             .collect()
     }
 

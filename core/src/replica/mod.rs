@@ -14,10 +14,13 @@ mod fork;
 mod giveback;
 mod inspection;
 mod lists;
+mod refused;
 mod retention;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod wipe;
+mod withdrawn;
 
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -48,7 +51,7 @@ pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 3] = [schema::STEP_1, projection::SCHEMA, schema::STEP_2];
+pub(crate) const STEPS: [&str; 4] = [schema::STEP_1, projection::SCHEMA, schema::STEP_2, schema::STEP_3];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.
 const LOADED_MAX: usize = 32;

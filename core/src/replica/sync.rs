@@ -59,6 +59,8 @@ pub struct Progress {
     pub more: bool,
     /// Scopes that had to start again, because cursor, chain or digest did not fit.
     pub reset: Vec<ScopeId>,
+    /// Scopes that the person no longer holds and whose records left the device; drafts stayed.
+    pub left: Vec<ScopeId>,
     /// What the server says must be done about this app or device.
     pub notices: Vec<Sentence>,
     /// True when the device was revoked and its data erased.
@@ -81,7 +83,7 @@ impl Replica {
     /// # Errors
     /// Storage errors.
     pub fn poll_request(&mut self, moment: &Moment) -> Result<Option<Vec<u8>>, Error> {
-        if !self.exchange.is_due(moment.unix_ms) {
+        if self.is_erased() || !self.exchange.is_due(moment.unix_ms) {
             return Ok(None);
         }
         let (request, asked) = self.request(moment)?;
@@ -172,7 +174,8 @@ impl Replica {
         }
         self.take_restored(restored, &definitions, moment, progress)?;
         self.renew_forked(&proven, moment, progress)?;
-        self.follow(&directives, progress)?;
+        self.follow(asked, &directives, progress)?;
+        self.leave_withdrawn(progress)?;
         self.project_late()?;
         progress.more |= !stubs::wanted(self.store.reader(), 1)?.is_empty() && !asked.wanted_any;
         if !progress.more {

@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::documents::{COLUMNS, RecordRow, record_row};
 use super::{bytes, signed};
-use crate::error::Error;
-use crate::id::{ChangeHash, ScopeId};
+use crate::error::{Error, Refusal};
+use crate::id::{ChangeHash, DocumentId, ScopeId};
 
 /// The chain at a row of the current log that is here; zeros at 0.
 pub(crate) fn chain_at(
@@ -93,17 +93,64 @@ pub(crate) fn remove(connection: &Connection, scope: &ScopeId, last_hash: Change
     Ok(())
 }
 
-/// Notes that the server refused a record that was given back; it stays here.
+/// Notes that the server refused a record that was given back, and why; it stays here as a draft.
 pub(crate) fn set_refused(
     connection: &Connection,
     scope: &ScopeId,
     last_hash: ChangeHash,
+    refusal: &Refusal,
 ) -> Result<(), Error> {
     connection.execute(
         "UPDATE record SET former = 2 WHERE scope = ?1 AND last_hash = ?2 AND former = 1",
         params![scope.as_str(), last_hash.as_bytes()],
     )?;
+    let Refusal { code, sentence } = refusal;
+    connection.execute(
+        "INSERT OR REPLACE INTO not_taken (scope, last_hash, code, zh, en) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![scope.as_str(), last_hash.as_bytes(), code, sentence.zh, sentence.en],
+    )?;
     Ok(())
+}
+
+/// Lets a refused record be given back once more.
+pub(crate) fn set_waiting(
+    connection: &Connection,
+    scope: &ScopeId,
+    last_hash: ChangeHash,
+) -> Result<(), Error> {
+    connection.execute(
+        "UPDATE record SET former = 1 WHERE scope = ?1 AND last_hash = ?2 AND former = 2",
+        params![scope.as_str(), last_hash.as_bytes()],
+    )?;
+    Ok(())
+}
+
+/// Records that the server refused when they were given back, with the reasons, in the order of the lost
+/// logs.
+pub(crate) fn refused(connection: &Connection) -> Result<Vec<(RecordRow, Refusal)>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS}, code, zh, en FROM record JOIN not_taken USING (scope, last_hash)
+         WHERE former = 2 ORDER BY scope, seq"
+    ))?;
+    let rows = statement.query_map([], |row| {
+        let refusal =
+            Refusal::new(&row.get::<_, String>(11)?, row.get::<_, String>(12)?, row.get::<_, String>(13)?);
+        Ok((record_row(row)?, refusal))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The records of a document that the server has lost, in the order of the lost log; true for those that
+/// it then refused.
+pub(crate) fn of_document(
+    connection: &Connection,
+    document: DocumentId,
+) -> Result<Vec<(RecordRow, bool)>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS}, former = 2 FROM record WHERE document = ?1 AND former > 0 ORDER BY seq"
+    ))?;
+    let rows = statement.query_map([document.as_bytes()], |row| Ok((record_row(row)?, row.get(11)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Number of records that wait to be given back.

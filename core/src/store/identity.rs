@@ -104,6 +104,15 @@ pub(crate) fn insert_definition(
     Ok(())
 }
 
+/// Takes a definition version out.
+pub(crate) fn remove_definition(connection: &Connection, reference: &DefinitionRef) -> Result<(), Error> {
+    connection.execute(
+        "DELETE FROM definition WHERE id = ?1 AND version = ?2",
+        params![reference.id, reference.version],
+    )?;
+    Ok(())
+}
+
 /// Every definition version held, as canonical JSON.
 pub(crate) fn definitions(connection: &Connection) -> Result<Vec<(DefinitionRef, Vec<u8>)>, Error> {
     let mut statement =

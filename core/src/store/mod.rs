@@ -11,6 +11,7 @@ pub mod outbox;
 pub mod schema;
 pub mod scopes;
 pub(crate) mod stubs;
+pub(crate) mod withdrawn;
 
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
@@ -48,6 +49,28 @@ impl Store {
         Ok(result)
     }
 
+    /// As [`Store::write`], and what is deleted is overwritten in the file.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub(crate) fn write_erasing<T>(
+        &mut self,
+        action: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.connection.pragma_update(None, "secure_delete", true)?;
+        let result = self.write(action);
+        self.connection.pragma_update(None, "secure_delete", false)?;
+        result
+    }
+
+    /// Folds the write-ahead log in and empties it: what was deleted is not read there either.
+    ///
+    /// # Errors
+    /// `Full` or `Storage`.
+    pub(crate) fn fold_in(&self) -> Result<(), Error> {
+        Ok(self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?)
+    }
+
     /// The connection, for reading.
     #[must_use]
     pub const fn reader(&self) -> &Connection {
@@ -61,12 +84,25 @@ impl Store {
     }
 }
 
+/// What a revoked device erases.
+const ERASED: [&str; 10] = [
+    "record",
+    "stub",
+    "outbox",
+    "document",
+    "definition",
+    "scope",
+    "counter",
+    "discarded",
+    "draft_text",
+    "not_taken",
+];
+
 /// Erases what a revoked device holds: every table, its key and token.
 ///
-/// Freed pages are overwritten. The file remains, so that it can say that it was erased.
+/// The file remains, so that it can say that it was erased.
 pub(crate) fn erase(connection: &Connection) -> Result<(), Error> {
-    connection.pragma_update(None, "secure_delete", true)?;
-    for table in ["record", "stub", "outbox", "document", "definition", "scope", "counter", "discarded"] {
+    for table in ERASED {
         connection.execute(&format!("DELETE FROM {table}"), [])?;
     }
     connection.execute("UPDATE identity SET token = '', seed = zeroblob(32)", [])?;

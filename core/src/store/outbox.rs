@@ -175,6 +175,37 @@ pub(crate) fn set_refused(
     Ok(())
 }
 
+/// Notes that the server refused this change, and says nothing of others.
+pub(crate) fn set_refused_alone(
+    connection: &Connection,
+    hash: ChangeHash,
+    refusal: &Refusal,
+) -> Result<(), Error> {
+    connection.execute(
+        "UPDATE outbox SET refusal_code = ?2, refusal_zh = ?3, refusal_en = ?4
+         WHERE hash = ?1 AND logged_seq IS NULL",
+        params![hash.as_bytes(), refusal.code, refusal.sentence.zh, refusal.sentence.en],
+    )?;
+    Ok(())
+}
+
+/// Changes that the server has not accepted, refused or not.
+pub(crate) fn unanswered(connection: &Connection) -> Result<Vec<ChangeHash>, Error> {
+    let mut statement = connection.prepare_cached("SELECT hash FROM outbox WHERE logged_seq IS NULL")?;
+    Ok(statement.query_map([], |row| Ok(ChangeHash(bytes(row, 0)?)))?.collect::<Result<_, _>>()?)
+}
+
+/// Makes a refused or held-back change pending again.
+pub(crate) fn offer_again(connection: &Connection, hash: ChangeHash) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET refusal_code = NULL, refusal_zh = NULL, refusal_en = NULL, forked = 0
+             WHERE hash = ?1",
+        )?
+        .execute([hash.as_bytes()])?;
+    Ok(())
+}
+
 /// Holds back `first` and everything later by the same actor on the document: the server wants
 /// another author id for it.
 pub(crate) fn set_forked(connection: &Connection, first: ChangeHash) -> Result<(), Error> {

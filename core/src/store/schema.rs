@@ -119,3 +119,24 @@ CREATE TABLE discarded (
   PRIMARY KEY (document, actor)
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// What it takes to read drafts whose records have left, and why the branch did not take lost work back.
+pub const STEP_3: &str = "
+CREATE TABLE draft_text (
+  -- shared texts as they read with a refused change, kept when the record leaves the device
+  hash BLOB NOT NULL,              -- of the change
+  field TEXT NOT NULL,
+  text TEXT NOT NULL,
+  PRIMARY KEY (hash, field)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE not_taken (
+  -- why the branch refused a record that was given back: the reason behind former = 2
+  scope TEXT NOT NULL,
+  last_hash BLOB NOT NULL,
+  code TEXT NOT NULL,
+  zh TEXT NOT NULL,
+  en TEXT NOT NULL,
+  PRIMARY KEY (scope, last_hash)
+) STRICT, WITHOUT ROWID;
+";

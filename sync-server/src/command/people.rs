@@ -153,7 +153,10 @@ pub(super) fn refusals(context: &Context, limit: u32) -> Result<Report, Error> {
         .map(|run| {
             vec![
                 rfc3339(run.at_ms, super::UTC_OFFSET_MIN),
-                run.user.to_string(),
+                match &run.author {
+                    Some(author) => format!("{} ({})", author.user, run.user),
+                    None => run.user.to_string(),
+                },
                 run.scope.to_string(),
                 run.document.to_string(),
                 run.times.to_string(),
@@ -172,6 +175,7 @@ pub(super) fn refusals(context: &Context, limit: u32) -> Result<Report, Error> {
                 "document": run.document.to_string(),
                 "last_hash": run.last_hash.to_string(),
                 "times": run.times,
+                "given_back_for": run.author.as_ref().map(|author| &author.user),
                 "bytes": run.bytes.len(),
                 "code": run.refusal.code,
                 "zh": run.refusal.sentence.zh,

@@ -9,12 +9,22 @@ use xunyuan_core::error::{Error, ErrorKind};
 
 use super::Context;
 use super::output::{Exit, Report};
+use crate::hub::Hub;
 
 /// What an export holds.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub(super) enum Export {
     /// 全部流水记录,每行一条 JSON · Every record of every log, one JSON value per line
     Records {
+        /// 输出格式 · Format of the output
+        #[arg(long, default_value = "jsonl")]
+        format: RecordFormat,
+        /// 输出文件,默认标准输出 · File to write, by default stdout
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// 被拒的内容:原始字节及可读内容 · What was refused: its bytes and what they say
+    Refusals {
         /// 输出格式 · Format of the output
         #[arg(long, default_value = "jsonl")]
         format: RecordFormat,
@@ -117,17 +127,27 @@ pub(super) fn verify(context: &Context) -> Result<Report, Error> {
     })
 }
 
-/// Writes every record to a file or to stdout.
+/// Hands out lines to whoever writes them; says how many there were.
+type Lines = fn(&Hub, &mut dyn FnMut(&str) -> Result<(), Error>) -> Result<u64, Error>;
+
+/// Writes every record, or every refused run, to a file or to stdout.
 pub(super) fn export(context: &Context, what: &Export) -> Result<Report, Error> {
-    let Export::Records { format: RecordFormat::Jsonl, output } = what;
+    let (lines, output): (Lines, _) = match what {
+        Export::Records { format: RecordFormat::Jsonl, output } => {
+            (|hub, line| hub.export_records(line), output)
+        }
+        Export::Refusals { format: RecordFormat::Jsonl, output } => {
+            (|hub, line| hub.export_refusals(line), output)
+        }
+    };
     let hub = context.hub()?;
     let written = match output {
         Some(path) => {
             let file = File::create_new(path).map_err(unwritten)?;
             let mut out = BufWriter::new(file);
-            write_records(&hub, &mut out)
+            write_lines(&hub, lines, &mut out)
         }
-        None => write_records(&hub, &mut BufWriter::new(std::io::stdout().lock())),
+        None => write_lines(&hub, lines, &mut BufWriter::new(std::io::stdout().lock())),
     };
     hub.close()?;
     let count = written?;
@@ -142,9 +162,9 @@ pub(super) fn export(context: &Context, what: &Export) -> Result<Report, Error> 
     })
 }
 
-fn write_records(hub: &crate::hub::Hub, out: &mut impl Write) -> Result<u64, Error> {
+fn write_lines(hub: &Hub, lines: Lines, out: &mut impl Write) -> Result<u64, Error> {
     let mut closed = false;
-    let count = hub.export_records(|line| {
+    let count = lines(hub, &mut |line| {
         if closed {
             return Ok(());
         }

@@ -1,7 +1,6 @@
 //! One exchange: decode, take the push in, answer with what is new.
 
 use xunyuan_core::error::{Error, ErrorKind, Refusal, Sentence};
-use xunyuan_core::id::{ChangeHash, DeviceId, DocumentId, ScopeId, UserId};
 use xunyuan_core::limits::{REQUEST_BYTES_MAX, REQUEST_SCOPES_MAX};
 use xunyuan_core::wire::frame;
 use xunyuan_core::wire::log::grants_tag;
@@ -29,29 +28,6 @@ pub enum ExchangeFailure {
     Overloaded,
     /// The branch failed; nothing was done.
     Internal(Error),
-}
-
-/// A refused run, kept as evidence with its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedRun {
-    /// The scope that it was pushed to.
-    pub scope: ScopeId,
-    /// The document that it was for.
-    pub document: DocumentId,
-    /// Who pushed it.
-    pub device: DeviceId,
-    /// For whom.
-    pub user: UserId,
-    /// The hash that it was signed under.
-    pub last_hash: ChangeHash,
-    /// Why it was refused.
-    pub refusal: Refusal,
-    /// Server clock of the first attempt, milliseconds since 1970.
-    pub at_ms: i64,
-    /// Attempts with the same run and the same answer.
-    pub times: u64,
-    /// The packed run; empty once the device had used up its share.
-    pub bytes: Vec<u8>,
 }
 
 impl Hub {
@@ -126,26 +102,6 @@ impl Hub {
             }
         }
         Ok(frame::encode(&reply))
-    }
-
-    /// Refused runs, newest first.
-    ///
-    /// # Errors
-    /// `Storage` or `Corrupt` when reading fails.
-    pub fn refusals(&self, limit: u32) -> Result<Vec<RefusedRun>, Error> {
-        let rows = self.inner.shared.read(|conn| store::refusal::list(conn, limit))?;
-        let refused = rows.into_iter().map(|row| RefusedRun {
-            scope: row.scope,
-            document: row.document,
-            device: row.device,
-            user: row.user,
-            last_hash: row.last_hash,
-            refusal: row.refusal,
-            at_ms: row.at_ms,
-            times: row.times,
-            bytes: row.bytes,
-        });
-        Ok(refused.collect())
     }
 
     fn note_seen(&self, device: &Device, request: &Request, now_ms: i64) {

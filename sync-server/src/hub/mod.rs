@@ -10,6 +10,7 @@ mod backup;
 mod cache;
 mod definitions;
 mod devices;
+mod evidence;
 mod exchange;
 mod lock;
 mod numbers;
@@ -36,7 +37,8 @@ use xunyuan_core::wire::key::Key;
 pub use backup::BackupProgress;
 pub use definitions::Publication;
 pub use devices::{AuthFailure, Device, DeviceStatus, EnrollFailure, Invitation};
-pub use exchange::{ExchangeFailure, RefusedRun};
+pub use evidence::RefusedRun;
+pub use exchange::ExchangeFailure;
 pub use shared::{Poke, SERVER_USER};
 pub use verify::{BadRow, VerifyReport};
 

@@ -81,5 +81,5 @@ fn every_bad_body_has_its_status_and_leaves_the_branch_as_it_was() {
     let wiped = xunyuan(&replica, &["sync"]);
     assert!(wiped.out.contains("\"wiped\":true"), "{}", wiped.out);
     let emptied = xunyuan(&replica, &["list"]);
-    assert_eq!((emptied.code, &emptied.json["error"]["code"]), (Some(1), &Json::from("device_revoked")));
+    assert_eq!((emptied.code, &emptied.json["error"]["code"]), (Some(5), &Json::from("device_revoked")));
 }

@@ -7,4 +7,5 @@ mod entries;
 mod exchange;
 mod power;
 mod restore;
+mod revoked;
 mod sheets;

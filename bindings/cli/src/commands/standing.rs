@@ -10,8 +10,8 @@ use xunyuan_core::replica::{ExportedRun, RefusedChange, Replica, Status};
 
 use crate::args::SyncArgs;
 use crate::clock::Clock;
-use crate::device::{APP, Device, damaged, is_erased};
-use crate::failure::{EXIT_DONE, Failure};
+use crate::device::{APP, Device, damaged};
+use crate::failure::{EXIT_DONE, EXIT_ERASED, Failure};
 use crate::input::hex;
 use crate::net::Carrier;
 use crate::output::{Output, Report, Table, Tone};
@@ -36,7 +36,7 @@ pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
         "device_code": identity.device_code,
         "server_url": identity.server_url,
         "replica": device.file.display().to_string(),
-        "erased": is_erased(&device.replica),
+        "erased": device.replica.is_erased(),
     });
     let titles: Vec<&str> = roles.iter().map(|role| page.title(&role.title)).collect();
     let out = device.output;
@@ -55,7 +55,9 @@ pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
         format!("{} {}", out.pick("分公司", "branch"), identity.server_url),
         format!("{} {}", out.pick("数据文件", "replica file"), device.file.display()),
     ];
-    let erased = is_erased(&device.replica)
+    let erased = device
+        .replica
+        .is_erased()
         .then(|| out.tone(Tone::Bad, out.pick("已被分公司停用", "revoked by the branch")));
     Ok(Report::done(json, lines.into_iter().chain(erased).collect::<Vec<_>>().join("\n")))
 }
@@ -217,19 +219,31 @@ pub(super) fn sync(
     let mut report = Report { json: json!([]), text: String::new(), exit: EXIT_DONE };
     let mut replicas = Vec::new();
     let mut lines = Vec::new();
-    for file in files() {
+    let mut first_error = None;
+    let all = files();
+    let alone = all.len() == 1;
+    for file in all {
         let (json, text, exit) = sync_one(&session, &file);
+        // Who shares the device with somebody that was shut out before has nothing to do with it.
+        let is_meant = alone || named.is_some_and(|named| same_file(named, &file));
+        if json["erased"] != true || json["wiped"] == true || is_meant {
+            report.exit = report.exit.max(exit);
+            let error = &json["error"];
+            first_error = first_error.or_else(|| (!error.is_null()).then(|| error.clone()));
+        }
         replicas.push(json);
         lines.extend(text);
-        report.exit = report.exit.max(exit);
     }
-    let first_error = replicas.iter().map(|one: &Json| &one["error"]).find(|error| !error.is_null()).cloned();
     report.json = json!({ "replicas": replicas });
     if let Some(error) = first_error {
         report.json["error"] = error;
     }
     report.text = lines.join("\n");
     Ok(report)
+}
+
+fn same_file(named: &Path, file: &Path) -> bool {
+    named.canonicalize().is_ok_and(|named| named == file)
 }
 
 /// One file's part: a failure of one person's replica keeps nobody else's work back.
@@ -249,6 +263,7 @@ fn sync_one(session: &Session<'_>, file: &Path) -> (Json, Vec<String>, u8) {
     let person = replica.catalog().user(&user).map_or_else(|| user.to_string(), |known| known.name.clone());
     drop(replica);
     let mut json = outcome.json();
+    json["erased"] = json!(outcome.failure.as_ref().is_some_and(|failure| failure.exit() == EXIT_ERASED));
     json["user"] = json!(user.as_str());
     json["replica"] = json!(name);
     if let Some(failure) = &outcome.failure {

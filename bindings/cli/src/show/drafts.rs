@@ -71,6 +71,11 @@ pub(crate) fn draft_view_text(page: &Page<'_>, view: &DraftView, row: Option<&Ro
             ),
         ),
     ];
+    if let Some(author) = &draft.given_back_for {
+        let said =
+            out.pick("分公司丢失后未收回,填写人:", "lost by the branch and not taken back, written by");
+        lines.push(format!("{said} {}", page.person(author)));
+    }
     lines.extend(view.steps.iter().map(|step| step_text(page, draft, step)));
     if !view.is_readable {
         let said = out.pick(
@@ -95,6 +100,7 @@ fn draft_json(page: &Page<'_>, draft: &RefusedDraft, row: Option<&Row>) -> Json 
         "scope": draft.scope.as_str(),
         "definition": definition_json(&draft.definition),
         "changes": draft.changes,
+        "given_back_for": draft.given_back_for.as_ref().map(|user| user.as_str()),
         "first_written_at": page.stamp(draft.first_written_at_ms),
         "last_written_at": page.stamp(draft.last_written_at_ms),
         "code": draft.refusal.code,

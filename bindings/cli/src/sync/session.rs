@@ -8,7 +8,7 @@ use xunyuan_core::error::{Refusal, Sentence};
 use xunyuan_core::replica::{self, Progress, Replica};
 
 use crate::clock::Clock;
-use crate::device::{is_erased, revoked};
+use crate::device::revoked;
 use crate::failure::{EXIT_DONE, EXIT_REFUSED, Failure};
 use crate::net::{Carrier, CarryFailure};
 use crate::output::{Output, Tone};
@@ -33,6 +33,8 @@ pub(crate) struct Outcome {
     pub(crate) refused: Vec<Refusal>,
     /// Own changes that wait at the branch's door for their predecessors.
     pub(crate) parked: u32,
+    /// Scopes that the person no longer holds and whose records have left this device.
+    pub(crate) left: Vec<String>,
     /// Scopes that started again because cursor, chain or digest did not fit.
     pub(crate) reset: Vec<String>,
     /// What the branch says about this program or device.
@@ -61,7 +63,7 @@ impl Session<'_> {
     /// done until then is done.
     pub(crate) fn exchange(&self, replica: &mut Replica) -> Outcome {
         let mut outcome = Outcome::default();
-        if is_erased(replica) {
+        if replica.is_erased() {
             outcome.failure = Some(revoked());
             return outcome;
         }
@@ -90,7 +92,7 @@ impl Session<'_> {
             })?;
             outcome.bytes_received += answer.len() as u64;
             let progress = replica.handle_reply(&answer, &moment)?;
-            barren = if progress.acknowledged + progress.received == 0 { barren + 1 } else { 0 };
+            barren = if is_barren(&progress) { barren + 1 } else { 0 };
             let more = progress.more;
             outcome.add(progress);
             bar.set_message(self.progress_text(outcome));
@@ -137,7 +139,7 @@ impl Session<'_> {
 impl Outcome {
     /// The exit status that this outcome alone would give.
     pub(crate) fn exit(&self) -> u8 {
-        let refused = if self.refused.is_empty() && !self.wiped { EXIT_DONE } else { EXIT_REFUSED };
+        let refused = if self.refused.is_empty() { EXIT_DONE } else { EXIT_REFUSED };
         self.failure.as_ref().map_or(refused, |failure| failure.exit().max(refused))
     }
 
@@ -145,6 +147,7 @@ impl Outcome {
     pub(crate) fn has_news(&self) -> bool {
         self.acknowledged + self.received > 0
             || !self.refused.is_empty()
+            || !self.left.is_empty()
             || !self.reset.is_empty()
             || !self.notices.is_empty()
             || self.wiped
@@ -167,6 +170,7 @@ impl Outcome {
             "received": self.received,
             "parked": self.parked,
             "refused": refused,
+            "left": self.left,
             "reset": self.reset,
             "notices": notices,
             "wiped": self.wiped,
@@ -201,6 +205,13 @@ impl Outcome {
                 .pick("处更改在等前面的内容,会再次上传", "runs wait for earlier ones and will be sent again");
             lines.push(output.tone(Tone::Warn, &format!("{parked} {text}")));
         }
+        for scope in &self.left {
+            let text = output.pick(
+                "岗位已无此范围,记录已从本机移除(未上传的内容见 drafts):",
+                "no longer yours, its records left this device (what was not delivered is in drafts): ",
+            );
+            lines.push(output.tone(Tone::Warn, &format!("{text}{scope}")));
+        }
         for scope in &self.reset {
             let text = output.pick("范围重新核对:", "scope checked again from the start: ");
             lines.push(output.tone(Tone::Warn, &format!("{text}{scope}")));
@@ -214,10 +225,19 @@ impl Outcome {
         self.received += progress.received;
         self.refused.extend(progress.refused);
         self.parked = progress.parked;
+        self.left.extend(progress.left.iter().map(ToString::to_string));
         self.reset.extend(progress.reset.iter().map(ToString::to_string));
         self.notices.extend(progress.notices);
         self.wiped |= progress.wiped;
     }
+}
+
+/// True when an answer settled nothing: the same would be asked again.
+fn is_barren(progress: &Progress) -> bool {
+    let Progress { acknowledged, received, renewed, given_back, .. } = progress;
+    acknowledged + received + renewed + given_back == 0
+        && progress.refused.is_empty()
+        && progress.left.is_empty()
 }
 
 /// What the core needs to know of a failed request.

@@ -16,7 +16,6 @@ use xunyuan_core::error::ErrorKind;
 use xunyuan_core::replica::Replica;
 
 use super::session::{Outcome, Session};
-use crate::device::is_erased;
 use crate::failure::Failure;
 use crate::net::{Backoff, Carrier, EventReader};
 use crate::output::Output;
@@ -134,7 +133,7 @@ impl Watched {
             );
             self.listening = true;
         }
-        let erased = is_erased(&replica);
+        let erased = replica.is_erased();
         drop(replica);
         self.trace = trace(file);
         self.tell(session.output, (user.as_str(), &person), &outcome);

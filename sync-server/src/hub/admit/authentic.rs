@@ -14,9 +14,9 @@ use crate::hub::writer::Writer;
 
 impl Candidate<'_> {
     /// The device is not revoked, and the scope is among the person's grants.
-    pub(super) fn granted(&self) -> Result<(), Stop> {
+    pub(super) fn granted(&self) -> Result<(), Refusal> {
         let Some(grants) = self.grants else {
-            return Err(refused(
+            return Err(Refusal::new(
                 "device_revoked",
                 "这台设备已被分公司停用,本次内容未被接收",
                 "the branch has revoked this device; this work was not taken in",
@@ -25,7 +25,7 @@ impl Candidate<'_> {
         if grants.binary_search(&self.pushed.scope).is_ok() {
             return Ok(());
         }
-        Err(refused(
+        Err(Refusal::new(
             "scope_not_granted",
             "您的岗位没有该范围的权限,本次内容未被接收",
             "your role holds no grant for this scope; this work was not taken in",

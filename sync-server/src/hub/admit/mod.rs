@@ -10,6 +10,7 @@ mod authentic;
 mod policy;
 mod signer;
 mod structure;
+mod taken;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,13 +25,13 @@ use xunyuan_core::wire::run;
 
 use super::cache::Held;
 use super::devices::Device;
+use super::evidence;
 use super::exchange::rejected;
 use super::numbers;
 use super::own;
 use super::shared::Identity;
 use super::store::document::{ActorRow, DocumentRow};
 use super::store::log::{Origin, RunRow};
-use super::store::refusal::RefusalRow;
 use super::store::{self};
 use super::writer::Writer;
 use policy::Judged;
@@ -114,7 +115,7 @@ pub(super) fn push(
         let signer = match signer::of(writer, device, run)? {
             Ok(signer) => signer,
             Err(refusal) => {
-                keep_evidence(writer, device, run, &refusal, now_ms)?;
+                evidence::keep(writer, device, run, definition, &refusal, now_ms)?;
                 admitted.verdicts.push(rejected(refusal, 0));
                 continue;
             }
@@ -153,11 +154,11 @@ impl Candidate<'_> {
             Err(Stop::Parked(missing)) => Ok(Verdict::Parked { missing }),
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::Refused(refusal, from_change)) => {
-                keep_evidence(writer, self.device, self.pushed, &refusal, self.now_ms)?;
+                self.keep_evidence(writer, &refusal)?;
                 Ok(rejected(refusal, from_change))
             }
             Err(Stop::Actor(refusal)) => {
-                keep_evidence(writer, self.device, self.pushed, &refusal, self.now_ms)?;
+                self.keep_evidence(writer, &refusal)?;
                 let order = Directive::NewActor { document };
                 if !self.signer.is_given_back && !directives.contains(&order) {
                     directives.push(order);
@@ -167,9 +168,15 @@ impl Candidate<'_> {
         }
     }
 
+    fn keep_evidence(&self, writer: &Writer, refusal: &Refusal) -> Result<(), Error> {
+        evidence::keep(writer, self.device, self.pushed, self.definition, refusal, self.now_ms)
+    }
+
     /// Every check, in the fixed order; the rows too where they were made ahead.
     fn check(&self, writer: &mut Writer, ahead: Ahead) -> Result<(Passed, Option<Projected>), Stop> {
-        self.granted()?;
+        if let Err(refusal) = self.granted() {
+            return Err(self.taken_before(writer, refusal)?);
+        }
         let row = self.record_of(writer)?;
         if row.is_some() {
             let seq =
@@ -276,28 +283,6 @@ impl Candidate<'_> {
         writer.documents.put(held);
         Ok(seq)
     }
-}
-
-/// Keeps a refused run with its bytes.
-fn keep_evidence(
-    writer: &Writer,
-    device: &Device,
-    pushed: &PushedRun,
-    refusal: &Refusal,
-    now_ms: i64,
-) -> Result<(), Error> {
-    let row = RefusalRow {
-        scope: pushed.scope.clone(),
-        document: pushed.document,
-        device: device.id,
-        user: device.user.clone(),
-        last_hash: pushed.run.last_hash,
-        refusal: refusal.clone(),
-        at_ms: now_ms,
-        times: 1,
-        bytes: pushed.run.changes.clone(),
-    };
-    store::refusal::put(&writer.conn, &row)
 }
 
 /// Appends a run whose changes `held` has taken in; document, actor, head and listeners move with it.

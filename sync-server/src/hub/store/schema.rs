@@ -4,7 +4,7 @@
 use xunyuan_core::projection;
 
 /// All steps, oldest first.
-pub(super) const STEPS: &[&str] = &[BRANCH, projection::SCHEMA];
+pub(super) const STEPS: &[&str] = &[BRANCH, projection::SCHEMA, EVIDENCE];
 
 /// The log and what stands around it.
 const BRANCH: &str = "
@@ -137,4 +137,15 @@ CREATE TABLE refusal (
     bytes BLOB NOT NULL,               -- the packed run; empty once a device has used up its share
     UNIQUE (device, document, last_hash, code)
 ) STRICT;
+";
+
+/// What it takes to read and check refused runs; null in rows that were kept before this step.
+const EVIDENCE: &str = "
+ALTER TABLE refusal ADD COLUMN actor BLOB;               -- author id of the changes
+ALTER TABLE refusal ADD COLUMN definition TEXT;          -- what the document is a record of
+ALTER TABLE refusal ADD COLUMN definition_version INTEGER;
+ALTER TABLE refusal ADD COLUMN definition_hash BLOB;
+ALTER TABLE refusal ADD COLUMN signature BLOB;           -- as it was pushed; whether it is good is not said
+ALTER TABLE refusal ADD COLUMN author_device BLOB;       -- who wrote it, where another device gave it back
+ALTER TABLE refusal ADD COLUMN author_user TEXT;
 ";
