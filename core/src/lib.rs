@@ -6,6 +6,7 @@
 
 pub mod definition;
 pub mod document;
+pub mod duty;
 pub mod error;
 pub mod exchange;
 pub mod id;

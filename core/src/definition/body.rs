@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::catalogues::{CategorySet, ClauseCatalogue, ResponseSets};
 use super::checklist::Checklist;
+use super::holidays::Holidays;
 use super::label::Fault;
 use super::ledger::Ledger;
 use super::organisation::{Organisation, RoleBook};
@@ -33,6 +34,7 @@ pub(crate) enum Body {
     Staffing(Arc<Staffing>),
     Training(Arc<Training>),
     Form(Arc<Form>),
+    Holidays(Arc<Holidays>),
     Organisation(Arc<Organisation>),
 }
 
@@ -152,6 +154,10 @@ fn typed_body(
         DefinitionKind::Form => {
             let form: Form = typed(value)?;
             (named(&form.id, form.version), Body::Form(Arc::new(form)))
+        }
+        DefinitionKind::Holidays => {
+            let holidays: Holidays = typed(value)?;
+            (named(&holidays.id, holidays.version), Body::Holidays(Arc::new(holidays)))
         }
         DefinitionKind::Organisation => {
             let organisation: Organisation = typed(value)?;

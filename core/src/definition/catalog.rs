@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::body::{self, Body};
 use super::catalogues::{Category, CategorySet, Clause, Level, ResponseSet, Standard};
 use super::checklist::Checklist;
+use super::holidays::Holidays;
 use super::label::Named;
 use super::ledger::Ledger;
 use super::organisation::{
@@ -47,6 +48,7 @@ struct Held {
     topics: BTreeMap<String, Topic>,
     nonconformity: Option<Arc<Nonconformity>>,
     roles: Option<Arc<RoleBook>>,
+    holidays: Option<Arc<Holidays>>,
     organisation: Option<Arc<Organisation>>,
     staffing: Option<Arc<Staffing>>,
 }
@@ -208,6 +210,18 @@ impl Catalog {
     #[must_use]
     pub fn timezone(&self) -> Option<&str> {
         self.held.rule_book.as_ref().map(|book| book.timezone.as_str())
+    }
+
+    /// The rules as a whole: time zone, calendars, the form of notes.
+    #[must_use]
+    pub fn rule_book(&self) -> Option<&RuleBook> {
+        self.held.rule_book.as_deref()
+    }
+
+    /// Public holidays; `None` where nobody published any.
+    #[must_use]
+    pub fn holidays(&self) -> Option<&Holidays> {
+        self.held.holidays.as_deref()
     }
 
     /// A report.
@@ -414,6 +428,7 @@ impl Held {
                 }
                 Body::Nonconformity(model) => self.nonconformity = Some(model),
                 Body::Roles(book) => self.roles = Some(book),
+                Body::Holidays(holidays) => self.holidays = Some(holidays),
                 Body::Organisation(organisation) => self.organisation = Some(organisation),
                 Body::Staffing(staffing) => self.staffing = Some(staffing),
                 Body::Checklist(_) | Body::Ledger(_) => {}

@@ -6,11 +6,12 @@ use std::sync::OnceLock;
 use super::{Definition, DefinitionKind, SourceFile, body, canonical};
 
 /// The shipped files by name, manifest first.
-const FILES: [(&str, &[u8]); 21] = [
+const FILES: [(&str, &[u8]); 22] = [
     ("00-manifest.json", include_bytes!("../../data/00-manifest.json")),
     ("clause-catalog.json", include_bytes!("../../data/clause-catalog.json")),
     ("complaint-categories.json", include_bytes!("../../data/complaint-categories.json")),
     ("front-desk-categories.json", include_bytes!("../../data/front-desk-categories.json")),
+    ("holidays.json", include_bytes!("../../data/holidays.json")),
     ("ledgers.json", include_bytes!("../../data/ledgers.json")),
     ("nonconformity-model.json", include_bytes!("../../data/nonconformity-model.json")),
     ("orgs-roles.json", include_bytes!("../../data/orgs-roles.json")),

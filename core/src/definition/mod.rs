@@ -11,11 +11,13 @@ mod catalog;
 mod catalogues;
 mod check;
 mod checklist;
+mod deadline;
 mod embedded;
 mod expr;
 mod field;
 mod guard;
 mod guard_syntax;
+mod holidays;
 mod label;
 mod ledger;
 mod linear;
@@ -36,10 +38,12 @@ pub use checklist::{
     Checklist, ChecklistKind, ClauseRef, CriticalResult, FindingSpec, GroupMerge, Item, ItemKind, OnFail,
     PaperRef, RepeatGroup, Scoring, ScoringMethod, Section, Signoff, SignoffKind, Task,
 };
+pub use deadline::{Deadline, EventName, Lookup, MonthlyBy, NoOverlap, Retained, Span};
 pub use embedded::{embedded, sample_organisation, shipped_files};
 pub use expr::{EXPRESSION_OPS, Expr, Facts, Limit, Subject};
 pub use field::{Choice, Element, Field, FieldType, MergePolicy, Target};
 pub use guard::{Comparison, Fact, Guard};
+pub use holidays::{Day, DaysOff, HolidayStatus, HolidayYear, Holidays};
 pub use label::{Fault, Named, Provenance, ProvenanceKind, SeedRef, Title};
 pub use ledger::{BY_RULE, EVENT_DATA, FastPath, Ledger, STEP_BACK, State, Tier, Transition};
 pub use number::{NumberPart, NumberPattern};
@@ -53,8 +57,8 @@ pub use papers::{
     Training, Upgrade,
 };
 pub use rulebook::{
-    Applies, Calendar, Deadline, Escalation, Evaluation, EventName, Lookup, MonthlyBy, Reminder, ReportScope,
-    Rule, RuleBook, Satisfaction, Span, WatchedObject,
+    Applies, Calendar, ESCALATION, Escalation, Evaluation, NoteForm, Reminder, ReportScope, Rule, RuleBook,
+    Satisfaction, WatchedObject,
 };
 
 use crate::error::{Error, ErrorKind, Sentence};
@@ -88,13 +92,15 @@ pub enum DefinitionKind {
     Training,
     /// A paper form.
     Form,
+    /// Public holidays.
+    Holidays,
     /// Branch, projects and people.
     Organisation,
 }
 
 impl DefinitionKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Checklist,
         Self::Ledger,
         Self::Rules,
@@ -107,6 +113,7 @@ impl DefinitionKind {
         Self::Staffing,
         Self::Training,
         Self::Form,
+        Self::Holidays,
         Self::Organisation,
     ];
 
@@ -126,6 +133,7 @@ impl DefinitionKind {
             Self::Staffing => "xy/staffing@1",
             Self::Training => "xy/training@1",
             Self::Form => "xy/form@1",
+            Self::Holidays => "xy/holidays@1",
             Self::Organisation => "xy/sample-org@1",
         }
     }

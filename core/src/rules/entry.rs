@@ -40,7 +40,8 @@ pub struct EntryView {
     pub events: Vec<EventView>,
     /// Steps that this state allows, whoever takes them.
     pub transitions: Vec<TransitionView>,
-    /// Events that leave the state as it is and stay for ever: escalations, feedback, disputes.
+    /// Events that leave the state as it is and stay for ever: escalations, feedback, disputes; and the
+    /// marks that rules put on the record.
     pub marks: Vec<String>,
     /// Events that lost against concurrent ones.
     pub contests: Vec<Contest>,
@@ -331,6 +332,7 @@ pub(crate) fn built_in(kind: &str) -> Title {
         keys::UPGRADE => ("升级检查表", "Move to a newer checklist"),
         keys::RESOLVE => ("裁决", "Resolve"),
         keys::LATE_EDIT => ("归档后补记", "Late edit"),
+        keys::ESCALATION => ("逾期上报", "Escalated"),
         _ => ("登记", "Create"),
     };
     Title { zh: zh.to_owned(), en: en.to_owned() }
@@ -354,7 +356,11 @@ fn marks(ledger: &Ledger, model: &Model) -> Vec<String> {
     let stays = |event: &&Event| ledger.transitions_named(&event.kind).any(|step| step.to.is_none());
     let kinds: BTreeSet<&str> = model.events.iter().filter(stays).map(|event| event.kind.as_str()).collect();
     let in_order = ledger.transitions.iter().map(|step| step.id.as_str());
-    in_order.filter(|id| kinds.contains(id)).map(str::to_owned).collect()
+    let escalations = model.events.iter().filter(|event| event.kind == keys::ESCALATION);
+    let by_rules: BTreeSet<&str> =
+        escalations.filter_map(|event| event.data.get(keys::DATA_MARK)?.as_text()).collect();
+    let by_rules = by_rules.into_iter().filter(|mark| !kinds.contains(mark));
+    in_order.filter(|id| kinds.contains(id)).chain(by_rules).map(str::to_owned).collect()
 }
 
 fn missing(ledger: &Ledger, fields: &[FieldView]) -> Vec<Missing> {

@@ -101,13 +101,13 @@ pub(crate) fn foreseen(catalog: &Catalog, ledger: &Ledger, model: &Model, guard:
 }
 
 /// A number from 0 to 99 that belongs to the document for ever.
-fn draw(model: &Model) -> u8 {
+pub(crate) fn draw(model: &Model) -> u8 {
     let hash = hash_parts("xunyuan/sample/1", &[model.document.as_bytes()]);
     let drawn = u16::from_be_bytes([hash[0], hash[1]]) % 100;
     u8::try_from(drawn).unwrap_or(0)
 }
 
-fn of_value(value: &Value) -> Fact {
+pub(crate) fn of_value(value: &Value) -> Fact {
     match value {
         Value::Null => Fact::Absent,
         Value::Bool(flag) => Fact::Bool(*flag),
@@ -119,7 +119,7 @@ fn of_value(value: &Value) -> Fact {
 }
 
 /// What a field holds, as a fact.
-fn of_field(catalog: &Catalog, field: &Field, model: &Model) -> Fact {
+pub(crate) fn of_field(catalog: &Catalog, field: &Field, model: &Model) -> Fact {
     match shape(field) {
         Shape::Elements => {
             Fact::Many(model.elements(&format!("set/{}/", field.id)).map(str::to_owned).collect())

@@ -21,6 +21,19 @@ pub const RESOLVE: &str = "resolve";
 /// Event kind: the branch saw that content changed after a final state that its author had not seen.
 pub const LATE_EDIT: &str = "late_edit";
 
+/// Event kind: the branch saw that a rule was not kept; carries [`DATA_RULE`], [`DATA_DUTY`], [`DATA_TO`].
+pub const ESCALATION: &str = crate::definition::ESCALATION;
+
+/// Event data: the rule that was not kept.
+pub const DATA_RULE: &str = "rule";
+/// Event data: the duty that was not fulfilled.
+pub const DATA_DUTY: &str = "duty";
+/// Event data: the roles that are told, separated by spaces.
+pub const DATA_TO: &str = "to";
+/// Event data: the mark that the record shows.
+pub const DATA_MARK: &str = "mark";
+/// Event data: when it was due, milliseconds since 1970.
+pub const DATA_DUE: &str = "due_at";
 /// Event data: why.
 pub const DATA_REASON: &str = "reason";
 /// Event data: the key of the register, or `event/<id>`, that a `resolve` decides.

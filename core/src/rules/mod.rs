@@ -17,7 +17,7 @@ pub mod check;
 pub mod clash;
 pub mod codes;
 pub mod entry;
-mod facts;
+pub(crate) mod facts;
 pub mod finding;
 pub mod inspection;
 pub mod keys;
@@ -28,7 +28,7 @@ pub mod schedule;
 mod score;
 pub mod sheet;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod title;

@@ -120,6 +120,30 @@ pub fn find(catalog: &Catalog, user: &UserId, key: &str, project: &str) -> Optio
     if is_made && is_theirs { slot(catalog, schedule, project, start, user) } else { None }
 }
 
+/// The slots of a schedule in a project that start from `first` on, or a window earlier, to `last`.
+pub(crate) fn between(
+    catalog: &Catalog,
+    schedule: &Schedule,
+    project: &str,
+    first: Date,
+    last: Date,
+) -> Vec<Slot> {
+    let nobody = UserId::new("");
+    let mut slots: Vec<Slot> = Vec::new();
+    let mut day = first;
+    loop {
+        for starts in starts(schedule, day) {
+            let is_new = slots.iter().all(|slot| slot.starts != starts);
+            slots.extend(slot(catalog, schedule, project, starts, &nobody).filter(|_| is_new));
+        }
+        match day.tomorrow() {
+            Ok(next) if next <= last => day = next,
+            _ => break,
+        }
+    }
+    slots
+}
+
 /// The projects in which the schedule makes slots for this person.
 fn projects(catalog: &Catalog, user: &UserId, schedule: &Schedule) -> Vec<String> {
     let Some(organisation) = catalog.organisation() else { return Vec::new() };

@@ -27,6 +27,7 @@ pub fn of_event(catalog: &Catalog, definition: &DefinitionRef, kind: &str) -> Ti
         keys::UPGRADE,
         keys::RESOLVE,
         keys::LATE_EDIT,
+        keys::ESCALATION,
     ];
     let begins = ledger.is_some_and(|ledger| ledger.create_event == kind);
     if begins || known.contains(&kind) { entry::built_in(kind) } else { plain(kind) }

@@ -21,6 +21,7 @@ const CORE_ROOMS: &[(&str, &[&str])] = &[
         &["id", "time", "limits", "error", "sqlite", "definition", "document", "rules", "wire", "exchange"],
     ),
     ("projection", &["id", "time", "limits", "error", "sqlite", "definition", "document", "rules", "wire"]),
+    ("duty", &["id", "time", "limits", "error", "definition", "document", "rules", "projection"]),
     ("replica", EVERYTHING),
     ("lib", EVERYTHING),
 ];
@@ -38,6 +39,7 @@ const EVERYTHING: &[&str] = &[
     "exchange",
     "store",
     "projection",
+    "duty",
 ];
 
 /// What the pure core never names: a clock, randomness, threads, the network, the process.

@@ -126,6 +126,7 @@ impl Page<'_> {
             keys::UPGRADE => ("移到新版", "moved to a newer version"),
             keys::RESOLVE => ("裁决冲突", "conflict decided"),
             keys::LATE_EDIT => ("关闭后又有内容", "content after closing"),
+            keys::ESCALATION => ("逾期上报", "escalated"),
             _ => return None,
         };
         Some(self.output.pick(zh, en).to_owned())

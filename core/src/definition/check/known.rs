@@ -83,7 +83,7 @@ impl Known {
                 self.forms.insert(form.id.clone());
             }
             Body::Organisation(organisation) => self.organisation = Some(Arc::clone(organisation)),
-            Body::Staffing(_) => {}
+            Body::Holidays(_) | Body::Staffing(_) => {}
         }
     }
 

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use super::super::field::{FieldType, Target};
 use super::super::ledger::{BY_RULE, EVENT_DATA, Ledger, Transition};
 use super::super::number::NumberPart;
+use super::super::rulebook::ESCALATION;
 use super::faults::{Faults, Noun};
 use super::field;
 use super::guard::{self, OPTION};
 use super::known::{Known, ROLE, STATE};
 
 /// Event kinds that the engine itself records in every ledger.
-const OWN_EVENTS: [&str; 2] = ["resolve", "late_edit"];
+const OWN_EVENTS: [&str; 3] = ["resolve", "late_edit", ESCALATION];
 
 /// The field of the temporary number, which every ledger has without naming it.
 const TEMPORARY_NUMBER: &str = "temp_no";

@@ -7,7 +7,9 @@
 mod checklist;
 mod faults;
 mod field;
+mod fulfil;
 mod guard;
+mod holidays;
 mod known;
 mod ledger;
 mod manifest;
@@ -17,6 +19,8 @@ mod shape;
 mod tables;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_rules;
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,6 +187,7 @@ fn content(placed: &Placed, known: &Known, faults: &mut Faults) {
         Body::Staffing(staffing) => tables::staffing(staffing, known, faults),
         Body::Training(plan) => tables::training(plan, known, faults),
         Body::Form(form) => tables::form(form, known, faults),
+        Body::Holidays(all) => holidays::check(all, faults),
         Body::Organisation(organisation) => organisation::check(organisation, known, faults),
     }
 }

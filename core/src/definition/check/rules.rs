@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::super::catalogues::ReturnVisit;
+use super::super::deadline::{Deadline, EventName, Lookup, MonthlyBy, Span};
 use super::super::field::{FieldType, Target};
-use super::super::ledger::Ledger;
-use super::super::rulebook::{Applies, Deadline, EventName, Lookup, MonthlyBy, Rule, RuleBook, Span};
+use super::super::ledger::{BY_RULE, Ledger};
+use super::super::rulebook::{Applies, ESCALATION, Rule, RuleBook};
 use super::faults::{Faults, Noun};
+use super::fulfil;
 use super::guard;
 use super::known::{Known, ROLE, STATE};
 
@@ -33,10 +35,11 @@ pub(crate) fn check(book: &RuleBook, known: &Known, faults: &mut Faults) {
         deadline(&format!("{pointer}/deadline"), rule, book, ledger, known, faults);
         told(&pointer, rule, ledger, known, faults);
         if let Some(satisfied) = &rule.satisfied_by {
-            let place = format!("{pointer}/satisfied_by/event");
-            let event = EventName { event: satisfied.event.clone(), value: None };
-            event_of(&place, &event, rule, ledger, faults);
+            fulfil::check(&format!("{pointer}/satisfied_by"), satisfied, rule, ledger, known, faults);
         }
+    }
+    if let Some(notes) = &book.notes {
+        fulfil::notes("/notes", notes, known, faults);
     }
 }
 
@@ -103,8 +106,11 @@ fn deadline(
         event_of(&place, &EventName { event: event.clone(), value: None }, rule, ledger, faults);
     }
     match &rule.deadline {
-        Deadline::DailyAt { param, calendar } => {
+        Deadline::DailyAt { param, calendar, default } => {
             known.project_param(faults, format!("{pointer}/param"), param);
+            if let Some(default) = default {
+                faults.time_of_day(format!("{pointer}/default"), default);
+            }
             if let Some(calendar) = calendar {
                 let calendars = book.calendars.iter().map(|calendar| calendar.id.as_str());
                 faults.refers(format!("{pointer}/calendar"), Noun("日历", "calendar"), calendar, calendars);
@@ -133,18 +139,29 @@ fn deadline(
         Deadline::ScheduleWindow if rule.applies_to.schedule.is_none() => {
             faults.say(pointer, "时间窗只用于排程", "a window is for schedules");
         }
+        Deadline::Invariant { no_overlap: Some(lines), .. } => {
+            fulfil::lines(&format!("{pointer}/no_overlap/lines"), &lines.lines, ledger, faults);
+        }
+        Deadline::Retain { longer, .. } => {
+            for (at, kept) in longer.iter().enumerate() {
+                let place = format!("{pointer}/longer/{at}");
+                known.ledger(faults, format!("{place}/ledger"), &kept.ledger);
+                if let Some(ledger) = known.ledgers.get(&kept.ledger) {
+                    guard::check(&format!("{place}/filter"), &kept.filter, ledger, known, faults);
+                }
+            }
+        }
         Deadline::Monthly(MonthlyBy::DayOfNextMonth(_))
         | Deadline::Yearly { .. }
         | Deadline::CountPerPeriod { .. }
-        | Deadline::Invariant { .. }
+        | Deadline::Invariant { no_overlap: None, .. }
         | Deadline::ScheduleWindow
-        | Deadline::MaxSilence { .. }
-        | Deadline::Retain { .. } => {}
+        | Deadline::MaxSilence { .. } => {}
     }
 }
 
 /// An event must be one of the ledger's, or of an inspection's.
-fn event_of(
+pub(super) fn event_of(
     pointer: &str,
     event: &EventName,
     rule: &Rule,
@@ -158,7 +175,7 @@ fn event_of(
         }
         return;
     };
-    if ledger.event_kind(name).is_none() {
+    if name != ESCALATION && ledger.event_kind(name).is_none() {
         let steps = ledger.transitions.iter().map(|step| step.id.as_str());
         faults.refers(pointer, EVENT, name, steps.chain([ledger.create_event.as_str()]));
     }
@@ -202,6 +219,7 @@ fn field_of(
 }
 
 fn told(pointer: &str, rule: &Rule, ledger: Option<&Arc<Ledger>>, known: &Known, faults: &mut Faults) {
+    people(&format!("{pointer}/owes"), &rule.owes, ledger, known, faults);
     for (at, reminder) in rule.remind.iter().enumerate() {
         let place = format!("{pointer}/remind/{at}");
         let times = [reminder.before_min.is_some(), reminder.before_days.is_some(), reminder.on.is_some()];
@@ -219,12 +237,23 @@ fn told(pointer: &str, rule: &Rule, ledger: Option<&Arc<Ledger>>, known: &Known,
     }
     for (at, escalation) in rule.escalate.iter().enumerate() {
         let place = format!("{pointer}/escalate/{at}");
-        if escalation.after_min.is_some() == escalation.after_days.is_some() {
+        let times =
+            [escalation.after_min.is_some(), escalation.after_days.is_some(), escalation.on.is_some()];
+        if times.iter().filter(|named| **named).count() != 1 {
             faults.say(
                 &place,
-                "须且只须写 after_min、after_days 之一",
-                "exactly one of after_min and after_days is named",
+                "须且只须写 after_min、after_days、on 之一",
+                "exactly one of after_min, after_days and on is named",
             );
+        }
+        if let Some(on) = &escalation.on {
+            faults.refers(format!("{place}/on"), Noun("上报时机", "occasion"), on, ["arrival"]);
+        }
+        if let Some(event) = &escalation.event {
+            let steps = ledger.into_iter().flat_map(|ledger| &ledger.transitions);
+            let by_rule = steps.filter(|step| step.to.is_none() && step.by.iter().any(|by| by == BY_RULE));
+            let noun = Noun("规则可登记的事件", "event that rules may record:");
+            faults.refers(format!("{place}/event"), noun, event, by_rule.map(|step| step.id.as_str()));
         }
         people(&format!("{place}/to"), &escalation.to, ledger, known, faults);
     }

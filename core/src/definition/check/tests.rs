@@ -37,7 +37,7 @@ fn the_shipped_set_has_no_problems() {
 }
 
 /// Puts `value` at `pointer` of a file; the check must name `expected` and talk of `about`.
-fn mistake(file: &str, pointer: &str, value: &Value, expected: &str, about: &str) {
+pub(super) fn mistake(file: &str, pointer: &str, value: &Value, expected: &str, about: &str) {
     let files = changed(file, |root| set(root, pointer, value.clone()));
     let found = problems(&files);
     let named = found.iter().any(|problem| {

@@ -49,7 +49,7 @@ impl EntryChange<'_> {
         match event.kind.as_str() {
             kind if kind == self.ledger.create_event => Ok(()),
             keys::RESOLVE => self.change.resolve(model, event),
-            keys::LATE_EDIT => server_only(self.change.author),
+            keys::LATE_EDIT | keys::ESCALATION => server_only(self.change.author),
             kind if !self.ledger.knows_event(kind) => Err(unknown_event()),
             kind => match self.ledger.transition(kind, &event.from) {
                 Some(step) => self.step(step, event),

@@ -81,7 +81,7 @@ impl SheetChange<'_> {
                 self.change.resolve(model, event)?;
                 (true, self.decides())
             }
-            keys::LATE_EDIT => {
+            keys::LATE_EDIT | keys::ESCALATION => {
                 server_only(self.change.author)?;
                 (true, true)
             }
