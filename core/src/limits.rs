@@ -28,3 +28,5 @@ pub const PARKED_RUNS_MAX: usize = 1_000;
 pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
 /// A device clock further than this from the server's is marked suspicious, milliseconds.
 pub const CLOCK_SKEW_SUSPICIOUS_MS: i64 = 10 * 60 * 1000;
+/// Most rows of one scope that are compared row by row; a larger scope is fetched from its beginning.
+pub const COMPARED_ROWS_MAX: usize = 1_000_000;

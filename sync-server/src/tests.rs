@@ -146,6 +146,7 @@ fn idle(protocol: u16) -> Request {
         health: Health::default(),
         keep_after_ms: None,
         wanted: Vec::new(),
+        repairs: None,
     }
 }
 

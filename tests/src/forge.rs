@@ -134,6 +134,7 @@ pub fn request(definitions: Vec<DefinitionRef>, push: Vec<PushedRun>) -> Request
         health: Health::default(),
         keep_after_ms: None,
         wanted: Vec::new(),
+        repairs: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! Ordered maps and seeded randomness only, so that a seed plays the same run on every machine.
 
 pub mod bench;
+pub mod damage;
 pub mod day;
 pub mod deeds;
 pub mod forge;

@@ -299,7 +299,7 @@ impl World {
             assert!(round <= EXCHANGES_MAX, "the world does not come to rest");
             let mut moved = false;
             for device in 0..self.devices.len() {
-                moved |= self.sync(device).iter().any(|p| p.acknowledged + p.received > 0);
+                moved |= self.sync(device).iter().any(|p| p.acknowledged + p.received + p.repaired > 0);
             }
             if !moved {
                 return;

@@ -14,6 +14,8 @@ mod mutations;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
+mod repair;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod simulation;

@@ -18,6 +18,7 @@ use xunyuan_core::wire::message::{
     Author, Body, Cut, Directive, Head, Health, PROTOCOL, PushedRun, Record, Reply, Request, Restored, Run,
     ScopeReply, ScopeRequest, Verdict,
 };
+use xunyuan_core::wire::repair::{Given, Placed, Proof, Repair, Repaired, Rung};
 use xunyuan_core::wire::{frame, run};
 
 const ACTOR: ActorId = ActorId([0xac; 16]);
@@ -112,6 +113,7 @@ fn request() -> Request {
         health: Health { pending_changes: 3, pending_photos: 1, conflicts: 2 },
         keep_after_ms: Some(AT_MS - 90 * 86_400_000),
         wanted: vec![DocumentId([0xd4; 16])],
+        repairs: None,
     }
 }
 
@@ -171,10 +173,11 @@ fn reply() -> Reply {
         grants: Some(vec![ScopeId::new("br.hz/definitions"), scope()]),
         directives: vec![
             Directive::NewActor { document: DocumentId([0xd0; 16]) },
-            Directive::ResetScope { scope: scope(), cut: None },
+            Directive::ResetScope { scope: scope(), cut: None, rungs: None },
             Directive::ResetScope {
                 scope: scope(),
                 cut: Some(Cut { epoch: 8, seq: 300, chain: [0xc4; 32] }),
+                rungs: None,
             },
             Directive::Upgrade { sentence: sentence() },
             Directive::Wipe { sentence: sentence() },
@@ -183,6 +186,7 @@ fn reply() -> Reply {
             scope: scope(),
             record: record(12, DocumentId([0xd4; 16]), Body::Run(signed_run())),
         }],
+        repairs: None,
     }
 }
 
@@ -214,6 +218,81 @@ fn a_reply_of_version_1_keeps_its_bytes() {
     assert_eq!(lines(&plain), lines(&golden("reply-1.cbor.hex", &plain)));
     let framed = golden("reply-1.frame.hex", &frame::encode(&reply()));
     assert_eq!(frame::decode::<Reply>(&framed, REQUEST_BYTES_MAX).unwrap(), reply());
+}
+
+fn repairing() -> Request {
+    let proof =
+        Proof { epoch: 7, seq: 300, chain: [0xc5; 32], count: 900, sum: [0x5d; 32], signature: [0x51; 64] };
+    let given = Given {
+        seq: 5,
+        document: DocumentId([0xd0; 16]),
+        device: Key::from_seed(&[1; 32]).device_id(),
+        user: UserId::new("u.pt01"),
+        received_at_ms: AT_MS,
+        run: signed_run(),
+    };
+    let repair = Repair {
+        scope: scope(),
+        up_to: 300,
+        frame: Some(vec![1, 2, 3]),
+        need: vec![4, 200],
+        give: vec![given],
+        proof: None,
+    };
+    let shown = Repair { frame: None, need: vec![], give: vec![], proof: Some(proof), ..repair.clone() };
+    Request { repairs: Some(vec![repair, shown]), ..request() }
+}
+
+fn repaired() -> Reply {
+    let placed =
+        Placed { record: record(4, DocumentId([0xd0; 16]), Body::Run(signed_run())), chain: [0xc6; 32] };
+    let answer = Repaired {
+        scope: scope(),
+        frame: Some(vec![1, 9]),
+        rows: vec![placed],
+        wish: Some(AT_MS.unsigned_abs()),
+    };
+    let rungs = Some(vec![Rung { seq: 299, chain: [0xc7; 8] }, Rung { seq: 290, chain: [0xc8; 8] }]);
+    let cut = Some(Cut { epoch: 8, seq: 300, chain: [0xc4; 32] });
+    let reset = Directive::ResetScope { scope: scope(), cut, rungs };
+    Reply { repairs: Some(vec![answer]), directives: vec![reset], ..reply() }
+}
+
+#[test]
+fn messages_that_repair_keep_their_bytes_and_older_ones_are_read_as_before() {
+    let plain = minicbor::to_vec(repairing()).unwrap();
+    assert_eq!(lines(&plain), lines(&golden("request-1-repair.cbor.hex", &plain)));
+    assert_eq!(minicbor::decode::<Request>(&plain).unwrap(), repairing());
+    let plain = minicbor::to_vec(repaired()).unwrap();
+    assert_eq!(lines(&plain), lines(&golden("reply-1-repair.cbor.hex", &plain)));
+    assert_eq!(minicbor::decode::<Reply>(&plain).unwrap(), repaired());
+    // What a peer of before the repair wrote says nothing of it.
+    let older = golden("request-1.cbor.hex", &[]);
+    assert_eq!(minicbor::decode::<Request>(&older).unwrap().repairs, None);
+    let older = golden("reply-1.cbor.hex", &[]);
+    assert_eq!(minicbor::decode::<Reply>(&older).unwrap().repairs, None);
+}
+
+/// The order as devices of before the repair know it.
+#[derive(Debug, PartialEq, minicbor::Decode)]
+enum OlderDirective {
+    #[n(1)]
+    ResetScope {
+        #[n(0)]
+        scope: ScopeId,
+        #[n(1)]
+        cut: Option<Cut>,
+    },
+}
+
+#[test]
+fn an_older_device_reads_the_order_to_go_back() {
+    let plain = minicbor::to_vec(&repaired().directives[0]).unwrap();
+    let cut = Some(Cut { epoch: 8, seq: 300, chain: [0xc4; 32] });
+    assert_eq!(
+        minicbor::decode::<OlderDirective>(&plain).unwrap(),
+        OlderDirective::ResetScope { scope: scope(), cut }
+    );
 }
 
 #[test]

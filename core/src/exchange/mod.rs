@@ -11,6 +11,8 @@
 //! Receives what was asked and what was answered; hands on what to do next. Forbids stores, clocks
 //! and sockets: `now_ms` is an argument.
 
+pub mod compare;
+pub mod mending;
 pub mod page;
 
 use crate::id::{ChangeHash, DocumentId, ScopeId};
@@ -32,6 +34,15 @@ pub struct SentRun {
     pub back_to: Option<ScopeId>,
 }
 
+/// What one request said of a scope that is repaired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedRepair {
+    /// Which scope.
+    pub scope: ScopeId,
+    /// Places of rows that the server lacks and that are done with by this request.
+    pub given: Vec<u64>,
+}
+
 /// What one request asked and pushed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
@@ -41,6 +52,8 @@ pub struct Asked {
     pub runs: Vec<SentRun>,
     /// True when documents were wanted in full.
     pub wanted_any: bool,
+    /// What was said of scopes that are repaired.
+    pub repairs: Vec<AskedRepair>,
 }
 
 /// Where one replica is in its exchange with the branch.

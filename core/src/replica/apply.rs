@@ -16,7 +16,7 @@ use crate::projection;
 use crate::store::documents::{self, DocumentRow, RecordRow};
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::scopes::{self, ScopeRow};
-use crate::store::{identity, stubs};
+use crate::store::{identity, repair, stubs};
 use crate::time::Moment;
 use crate::wire::log::{Chain, Digest, Link, definition_document};
 use crate::wire::message::{Body, Directive, Record, Run, ScopeReply, Verdict};
@@ -186,7 +186,7 @@ impl Replica {
         let arrivals: Vec<Arrival> = match arrivals {
             Ok(arrivals) => arrivals,
             Err(error) if error.kind() == ErrorKind::Protocol => {
-                return self.reset_scope(&page.scope, None, progress).map(|()| false);
+                return self.begin_repair(&page.scope, progress).map(|()| false);
             }
             Err(error) => return Err(error),
         };
@@ -199,15 +199,17 @@ impl Replica {
         (standing.count, standing.sum) = (digest.count, digest.sum);
         if let Some(head) = &page.head {
             if (head.count, head.sum) != (digest.count, digest.sum) {
-                return self.reset_scope(&page.scope, None, progress).map(|()| false);
+                return self.begin_repair(&page.scope, progress).map(|()| false);
             }
             standing.proven_at_ms = Some(moment.unix_ms);
             standing.want_own = false;
             self.resets = 0;
+            self.mending.proven(&page.scope);
         }
         progress.received += u32::try_from(arrivals.len()).unwrap_or(u32::MAX);
         progress.more |= page.more;
-        self.commit_page(&standing, &arrivals, moment, progress)?;
+        let sealed = page.head.as_ref().map(|head| Self::sealed(&standing, head));
+        self.commit_page(&standing, &arrivals, sealed.as_deref(), moment, progress)?;
         Ok(page.head.is_some())
     }
 
@@ -272,6 +274,7 @@ impl Replica {
         &mut self,
         standing: &ScopeRow,
         arrivals: &[Arrival],
+        sealed: Option<&[u8]>,
         moment: &Moment,
         progress: &mut Progress,
     ) -> Result<(), Error> {
@@ -310,6 +313,9 @@ impl Replica {
                 }
             }
             scopes::save(connection, standing)?;
+            if let Some(head) = sealed {
+                repair::put_proof(connection, &standing.scope, head)?;
+            }
             Ok(renewed)
         })?;
         progress.renewed += renewed;
@@ -348,8 +354,8 @@ impl Replica {
             match directive {
                 // Followed where the verdict of the run was taken.
                 Directive::NewActor { .. } => {}
-                Directive::ResetScope { scope, cut } => {
-                    self.reset_scope(scope, cut.as_ref(), progress)?;
+                Directive::ResetScope { scope, cut, rungs } => {
+                    self.part_ways(scope, cut.as_ref(), rungs.as_deref(), progress)?;
                 }
                 Directive::Upgrade { sentence } => progress.notices.push(sentence.clone()),
                 Directive::Wipe { sentence } => self.wipe(asked, sentence, progress)?,

@@ -15,6 +15,7 @@ mod giveback;
 mod inspection;
 mod lists;
 mod refused;
+mod repair;
 mod retention;
 mod sync;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use crate::document::model::{Edit, Model};
 use crate::document::{Document, RawChange};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Exchange;
+use crate::exchange::mending::Mending;
 use crate::id::{DefinitionRef, DocumentId, ScopeId, UserId};
 use crate::projection;
 use crate::rules::{self, Author};
@@ -51,7 +53,8 @@ pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 4] = [schema::STEP_1, projection::SCHEMA, schema::STEP_2, schema::STEP_3];
+pub(crate) const STEPS: [&str; 5] =
+    [schema::STEP_1, projection::SCHEMA, schema::STEP_2, schema::STEP_3, schema::STEP_4];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.
 const LOADED_MAX: usize = 32;
@@ -67,6 +70,7 @@ pub struct Replica {
     loaded: BTreeMap<DocumentId, Loaded>,
     use_count: u64,
     resets: u32,
+    mending: Mending,
 }
 
 /// A document in memory and when it was last used.
@@ -115,6 +119,7 @@ impl Replica {
             loaded: BTreeMap::new(),
             use_count: 0,
             resets: 0,
+            mending: Mending::default(),
         })
     }
 
@@ -224,7 +229,15 @@ impl Replica {
         self.use_count += 1;
         let used = self.use_count;
         if !self.loaded.contains_key(&id) {
-            let document = build(self.store.reader(), &self.catalog, id, definition)?;
+            let document = build(self.store.reader(), &self.catalog, id, definition);
+            let document = document.inspect_err(|error| {
+                // What cannot be read here the branch may have whole.
+                if matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Corrupt | ErrorKind::Storage)
+                    && let Ok(Some(row)) = documents::find(self.store.reader(), id)
+                {
+                    self.mending.suspects.insert(row.scope);
+                }
+            })?;
             self.loaded.insert(id, Loaded { document, used });
         }
         let loaded = self.loaded.get_mut(&id).expect("inserted above");

@@ -61,6 +61,11 @@ pub struct Progress {
     pub reset: Vec<ScopeId>,
     /// Scopes that the person no longer holds and whose records left the device; drafts stayed.
     pub left: Vec<ScopeId>,
+    /// Rows of the log that had been lost here and are back, and rows that were given to a server which
+    /// lacked them.
+    pub repaired: u32,
+    /// True when a comparison with the server went on by a message.
+    pub is_comparing: bool,
     /// What the server says must be done about this app or device.
     pub notices: Vec<Sentence>,
     /// True when the device was revoked and its data erased.
@@ -86,6 +91,7 @@ impl Replica {
         if self.is_erased() || !self.exchange.is_due(moment.unix_ms) {
             return Ok(None);
         }
+        self.look_after_store()?;
         let (request, asked) = self.request(moment)?;
         self.exchange.sent(asked);
         Ok(Some(frame::encode(&request)))
@@ -158,7 +164,8 @@ impl Replica {
         self.take_verdicts(&asked.runs, &reply.verdicts, &reply.directives, progress)?;
         let mut proven = Vec::new();
         let was_blank = self.catalog.organisation().is_none();
-        let Reply { scopes, definitions, directives, restored, verdicts, .. } = reply;
+        let Reply { scopes, definitions, directives, restored, verdicts, repairs, .. } = reply;
+        self.take_repairs(asked, repairs.unwrap_or_default(), &definitions, moment, progress)?;
         let (first, rest): (Vec<_>, Vec<_>) =
             scopes.into_iter().partition(|page| page.scope.stream() == "definitions");
         for page in first.into_iter().chain(rest) {
@@ -204,7 +211,7 @@ impl Replica {
         let scopes: Vec<ScopeRequest> = first.into_iter().chain(turn).map(scope_request).collect();
         let pending = outbox::pending(connection, PUSH_BYTES_MAX)?;
         // What the server has lost goes first: later work builds on it, and so do official numbers.
-        let Push { definitions, runs: push, sent: runs } = {
+        let Push { mut definitions, runs: push, sent: runs } = {
             let mut push = Push::default();
             for record in former::waiting(connection, PUSH_BYTES_MAX)? {
                 push.give_back(connection, record, self.identity.device)?;
@@ -218,6 +225,7 @@ impl Replica {
             }
             push
         };
+        let (repairs, repairing) = self.repairs(&mut definitions)?;
         let wanted = stubs::wanted(connection, REQUEST_WANTED_MAX)?;
         let wanted_any = !wanted.is_empty();
         let request = Request {
@@ -238,8 +246,9 @@ impl Replica {
             },
             keep_after_ms: self.keep_after_ms(moment),
             wanted,
+            repairs: (!repairs.is_empty()).then_some(repairs),
         };
-        Ok((request, Asked { scopes, runs, wanted_any }))
+        Ok((request, Asked { scopes, runs, wanted_any, repairs: repairing }))
     }
 
     /// Packs and signs consecutive changes of one document.
@@ -275,11 +284,7 @@ struct Push {
 impl Push {
     /// The place of a definition in the request's list.
     fn place(&mut self, definition: &DefinitionRef) -> u32 {
-        let place = self.definitions.iter().position(|held| held == definition).unwrap_or_else(|| {
-            self.definitions.push(definition.clone());
-            self.definitions.len() - 1
-        });
-        u32::try_from(place).unwrap_or(u32::MAX)
+        place_in(&mut self.definitions, definition)
     }
 
     /// Adds a record that the server has lost, under the name of whoever signed it.
@@ -302,6 +307,15 @@ impl Push {
         self.runs.push(PushedRun { scope: record.scope, document: record.document, run, author });
         Ok(())
     }
+}
+
+/// The place of a definition in a list of a message.
+pub(super) fn place_in(definitions: &mut Vec<DefinitionRef>, definition: &DefinitionRef) -> u32 {
+    let place = definitions.iter().position(|held| held == definition).unwrap_or_else(|| {
+        definitions.push(definition.clone());
+        definitions.len() - 1
+    });
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 fn scope_request(row: ScopeRow) -> ScopeRequest {

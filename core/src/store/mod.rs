@@ -8,6 +8,7 @@ pub mod documents;
 pub(crate) mod former;
 pub mod identity;
 pub mod outbox;
+pub(crate) mod repair;
 pub mod schema;
 pub mod scopes;
 pub(crate) mod stubs;
@@ -85,7 +86,7 @@ impl Store {
 }
 
 /// What a revoked device erases.
-const ERASED: [&str; 10] = [
+const ERASED: [&str; 11] = [
     "record",
     "stub",
     "outbox",
@@ -96,6 +97,7 @@ const ERASED: [&str; 10] = [
     "discarded",
     "draft_text",
     "not_taken",
+    "proof",
 ];
 
 /// Erases what a revoked device holds: every table, its key and token.

@@ -140,3 +140,12 @@ CREATE TABLE not_taken (
   PRIMARY KEY (scope, last_hash)
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// The receipts of the branch: what tells a branch whose file was put back that it knew more.
+pub const STEP_4: &str = "
+CREATE TABLE proof (
+  -- the last head that the branch signed for a scope, coded as it is shown to the branch
+  scope TEXT PRIMARY KEY,
+  head BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+";

@@ -149,6 +149,7 @@ mod tests {
             health: Health { pending_changes: 1, pending_photos: 2, conflicts: 3 },
             keep_after_ms: Some(5),
             wanted: Vec::new(),
+            repairs: None,
         }
     }
 

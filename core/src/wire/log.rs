@@ -68,6 +68,67 @@ impl Chain {
     }
 }
 
+/// Walks along the stored rows of a log and finds the places at which it is damaged: rows that are missing,
+/// do not hold what they name, or do not follow from the row before.
+#[derive(Clone, Debug)]
+pub struct Walk<'a> {
+    scope: &'a ScopeId,
+    last: u64,
+    chain: Option<Chain>,
+    bad: Vec<u64>,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk from the beginning of a scope's log.
+    #[must_use]
+    pub const fn new(scope: &'a ScopeId) -> Self {
+        Self { scope, last: 0, chain: Some(Chain([0; 32])), bad: Vec::new() }
+    }
+
+    /// The next row with the chain that stands in it; `sound` says whether it holds what it names. True
+    /// when the row is good.
+    pub fn row(&mut self, link: &Link<'_>, chain: &Chain, sound: bool) -> bool {
+        self.step(link.seq);
+        let follows = self.chain.is_none_or(|before| before.next(self.scope, link) == *chain);
+        self.chain = follows.then_some(*chain);
+        if !(follows && sound) {
+            self.bad.push(link.seq);
+        }
+        follows && sound
+    }
+
+    /// The next row, of which only its place and chain are here.
+    pub fn stub(&mut self, seq: u64, chain: &Chain) {
+        self.step(seq);
+        self.chain = Some(*chain);
+    }
+
+    /// The next row, of which not even that can be read.
+    pub fn unreadable(&mut self, seq: u64) {
+        self.step(seq);
+        self.chain = None;
+        self.bad.push(seq);
+    }
+
+    /// The end of the log as it is known from elsewhere: the bad places, in order.
+    #[must_use]
+    pub fn end(mut self, seq: u64, chain: &Chain) -> Vec<u64> {
+        self.step(seq.saturating_add(1));
+        if seq > 0 && self.bad.last() != Some(&seq) && self.chain.is_some_and(|last| last != *chain) {
+            self.bad.push(seq);
+        }
+        self.bad
+    }
+
+    fn step(&mut self, seq: u64) {
+        if seq > self.last + 1 {
+            self.bad.extend(self.last + 1..seq);
+            self.chain = None;
+        }
+        self.last = seq;
+    }
+}
+
 /// What a scope holds, whatever the order it came in: how many changes and definitions, and the sum of
 /// SHA-256(document, hash) modulo 2^256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -160,7 +221,7 @@ pub fn grants_tag(grants: &[ScopeId]) -> [u8; 8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chain, Digest, Link, definition_document, grants_tag, head_signing_bytes};
+    use super::{Chain, Digest, Link, Walk, definition_document, grants_tag, head_signing_bytes};
     use crate::id::{ChangeHash, ContentHash, DefinitionRef, DeviceId, DocumentId, ScopeId, UserId};
     use data_encoding::HEXLOWER;
     use proptest::prelude::*;
@@ -222,6 +283,36 @@ mod tests {
             chain.next(&scope, &Link { received_at_ms: 0, ..link(&user) }),
         ];
         assert!(changed.iter().all(|one| *one != same));
+    }
+
+    #[test]
+    fn a_walk_finds_what_is_missing_or_altered() {
+        let (scope, user, other) = (ScopeId::new("pj.a/desk"), UserId::new("u.a"), UserId::new("u.b"));
+        let mut rows = Vec::new();
+        let mut chain = Chain::default();
+        for seq in 1..=9 {
+            let link = Link { seq, ..link(&user) };
+            chain = chain.next(&scope, &link);
+            rows.push((link, chain, true));
+        }
+        let walked = |rows: &[(Link<'_>, Chain, bool)]| {
+            let mut walk = Walk::new(&scope);
+            for (link, chain, sound) in rows {
+                walk.row(link, chain, *sound);
+            }
+            walk.end(9, &chain)
+        };
+        assert_eq!(walked(&rows), [] as [u64; 0]);
+        let mut damaged = rows.clone();
+        damaged[1].2 = false;
+        damaged[3].0.user = &other;
+        damaged.remove(8);
+        damaged.remove(5);
+        assert_eq!(walked(&damaged), [2, 4, 6, 9]);
+        assert_eq!(walked(&[]), (1..=9).collect::<Vec<u64>>());
+        damaged.clone_from(&rows);
+        damaged[8].1 = Chain([7; 32]);
+        assert_eq!(walked(&damaged), [9]);
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 
 use crate::error::{Refusal, Sentence};
 use crate::id::{ActorId, ChangeHash, ContentHash, DefinitionRef, DeviceId, DocumentId, ScopeId, UserId};
+use crate::wire::repair::{Repair, Repaired, Rung};
 
 /// The protocol version this build speaks.
 pub const PROTOCOL: u16 = 1;
@@ -57,6 +58,9 @@ pub struct Request {
     /// `REQUEST_WANTED_MAX`.
     #[n(11)]
     pub wanted: Vec<DocumentId>,
+    /// Scopes in which device and server do not hold the same, and what is done about it.
+    #[n(12)]
+    pub repairs: Option<Vec<Repair>>,
 }
 
 /// What a device reports of itself, for the branch's "who has not synced".
@@ -193,6 +197,9 @@ pub struct Reply {
     /// The records of wanted documents, in full; no cursor moves by them.
     #[n(6)]
     pub restored: Vec<Restored>,
+    /// Answers to [`Request::repairs`], and wishes of the server to be compared with.
+    #[n(7)]
+    pub repairs: Option<Vec<Repaired>>,
 }
 
 /// A record that the device held as a stub, in full.
@@ -392,6 +399,10 @@ pub enum Directive {
         /// agrees there goes back to it, any other starts again from 0.
         #[n(1)]
         cut: Option<Cut>,
+        /// Places of the log, highest first, for a device whose chain does not agree at the cut: it goes
+        /// back to the first at which it does.
+        #[n(2)]
+        rungs: Option<Vec<Rung>>,
     },
     /// The app is too old to go on.
     #[n(2)]

@@ -9,4 +9,5 @@ pub mod frame;
 pub mod key;
 pub mod log;
 pub mod message;
+pub mod repair;
 pub mod run;

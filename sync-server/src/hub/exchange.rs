@@ -41,8 +41,10 @@ impl Hub {
     pub fn exchange(&self, device: &Device, body: &[u8], now_ms: i64) -> Result<Vec<u8>, ExchangeFailure> {
         let request = decode(body)?;
         self.note_seen(device, &request, now_ms);
+        self.take_repairs(device, &request, now_ms).map_err(ExchangeFailure::Internal)?;
         let Request { scopes, definitions, push, max_bytes, grants_tag: held_tag, .. } = request;
         let (keep_after_ms, wanted) = (request.keep_after_ms, request.wanted);
+        let repairs = request.repairs.unwrap_or_default();
         let admitted = if push.is_empty() {
             admit::Admitted::default()
         } else {
@@ -76,8 +78,10 @@ impl Hub {
                     wanted: &wanted,
                     keep_after_ms,
                     max_bytes,
+                    repairs: &repairs,
+                    now_ms,
                 };
-                pull::page(conn, &shared.identity, &wish).map(Some)
+                pull::page(conn, shared, &wish).map(Some)
             })
             .map_err(ExchangeFailure::Internal)?;
         let mut reply = Reply {
@@ -88,6 +92,7 @@ impl Hub {
             grants: (grants_tag(&grants) != held_tag).then_some(grants),
             directives: admitted.directives,
             restored: Vec::new(),
+            repairs: None,
         };
         match page {
             Some(page) => {
@@ -95,6 +100,7 @@ impl Hub {
                 reply.definitions = page.definitions;
                 reply.directives.extend(page.directives);
                 reply.restored = page.restored;
+                reply.repairs = (!page.repairs.is_empty()).then_some(page.repairs);
             }
             None => {
                 reply.grants = None;

@@ -12,10 +12,13 @@ mod definitions;
 mod devices;
 mod evidence;
 mod exchange;
+mod fork;
 mod lock;
+mod mend;
 mod numbers;
 mod own;
 mod pull;
+mod repair;
 mod shared;
 mod store;
 #[cfg(test)]
@@ -42,7 +45,7 @@ pub use exchange::ExchangeFailure;
 pub use shared::{Poke, SERVER_USER};
 pub use verify::{BadRow, VerifyReport};
 
-use shared::{Identity, Shared};
+use shared::{Epochs, Identity, Shared};
 use writer::{Job, WriteFailure, Writer};
 
 /// The branch's file inside its data directory.
@@ -155,11 +158,14 @@ impl Hub {
             device: key.device_id(),
             user: UserId::new(SERVER_USER),
             seed: server.seed,
-            epoch: server.epoch,
+            epochs: Epochs::of(server.epoch),
             key,
         };
         let catalog = definitions::load(&conn)?;
         let shared = Arc::new(Shared::new(identity, catalog, path.clone()));
+        if !options.beside {
+            repair::count(&shared)?;
+        }
         let writer = Writer::new(conn, shared.clone(), options.documents_max);
         let (jobs, thread) = writer::start(writer, options.queue_max, options.group_max)?;
         let open = Mutex::new(Some(Open { jobs, thread, _lock: lock }));
@@ -181,7 +187,7 @@ impl Hub {
     /// The epoch that cursors belong to: another one after every restore.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.inner.shared.identity.epoch
+        self.inner.shared.identity.epoch()
     }
 
     /// The server's public key: heads are signed with its secret half.

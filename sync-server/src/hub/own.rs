@@ -26,7 +26,7 @@ pub(super) type Late = Option<BTreeMap<String, Value>>;
 /// The branch's actor in a document: another one in every epoch, so that a restored server never goes on
 /// under an actor whose later changes a device may hold.
 pub(super) fn actor_of(identity: &Identity, document: DocumentId) -> ActorId {
-    let parts: [&[u8]; 3] = [&identity.seed, &identity.epoch.to_be_bytes(), document.as_bytes()];
+    let parts: [&[u8]; 3] = [&identity.seed, &identity.writing_epoch().to_be_bytes(), document.as_bytes()];
     ActorId(short_hash("xunyuan/server-actor/1", &parts))
 }
 

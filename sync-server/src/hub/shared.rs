@@ -11,6 +11,7 @@ use xunyuan_core::error::Error;
 use xunyuan_core::id::{DeviceId, ScopeId, UserId};
 use xunyuan_core::wire::key::Key;
 
+use super::repair::Losses;
 use super::store::{self, device::Seen};
 
 /// The person that the branch server's own runs are signed for.
@@ -33,12 +34,52 @@ pub(super) struct Identity {
     pub(super) key: Key,
     /// The secret that the key and the server's actors come from.
     pub(super) seed: [u8; 32],
-    /// The epoch that cursors belong to.
-    pub(super) epoch: u64,
+    /// The epoch that cursors belong to, and the one that the writer is about to commit.
+    pub(super) epochs: Epochs,
     /// The id under which its own runs are in the log.
     pub(super) device: DeviceId,
     /// The person that they are signed for.
     pub(super) user: UserId,
+}
+
+impl Identity {
+    /// The epoch that cursors belong to.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epochs.committed.load(Ordering::Acquire)
+    }
+
+    /// The epoch under which the writer writes: a new one counts here before its commit.
+    pub(super) fn writing_epoch(&self) -> u64 {
+        self.epochs.writing.load(Ordering::Acquire)
+    }
+
+    /// The writer has begun a new epoch in a transaction that is not committed yet.
+    pub(super) fn put_writing(&self, epoch: u64) {
+        self.epochs.writing.store(epoch, Ordering::Release);
+    }
+
+    /// Says how the transaction ended, with the epoch that the file has now.
+    pub(super) fn settle_epoch(&self, is_committed: bool) {
+        if is_committed {
+            self.epochs.committed.store(self.writing_epoch(), Ordering::Release);
+        } else {
+            self.put_writing(self.epoch());
+        }
+    }
+}
+
+/// A server that finds that its file was put back begins a new epoch while it serves.
+#[derive(Debug)]
+pub(super) struct Epochs {
+    committed: AtomicU64,
+    writing: AtomicU64,
+}
+
+impl Epochs {
+    /// The epoch as the file says it.
+    pub(super) const fn of(epoch: u64) -> Self {
+        Self { committed: AtomicU64::new(epoch), writing: AtomicU64::new(epoch) }
+    }
 }
 
 /// Shared by every clone of a hub and its writer.
@@ -47,6 +88,7 @@ pub(super) struct Shared {
     pub(super) pokes: broadcast::Sender<Poke>,
     pub(super) seen: SeenMarks,
     pub(super) counters: Counters,
+    pub(super) losses: Losses,
     catalog: RwLock<Arc<Catalog>>,
     path: PathBuf,
     readers: Mutex<Vec<Connection>>,
@@ -59,6 +101,7 @@ impl Shared {
             pokes: broadcast::Sender::new(1_024),
             seen: SeenMarks::default(),
             counters: Counters::default(),
+            losses: Losses::default(),
             catalog: RwLock::new(Arc::new(catalog)),
             path,
             readers: Mutex::default(),
@@ -156,6 +199,6 @@ impl Counters {
 }
 
 /// A panic elsewhere while it was held leaves these plain collections whole.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,6 +15,7 @@ use xunyuan_core::id::ScopeId;
 
 use super::cache::Documents;
 use super::definitions;
+use super::mend::Waiting;
 use super::shared::{Poke, Shared};
 use super::store;
 
@@ -30,6 +31,8 @@ pub(super) struct Writer {
     pub(super) documents: Documents,
     pub(super) catalog: Arc<Catalog>,
     pub(super) shared: Arc<Shared>,
+    /// Rows of holes that are not closed yet.
+    pub(super) waiting: Waiting,
     moved: BTreeMap<ScopeId, u64>,
     catalog_moved: bool,
     /// What the file said of other connections' commits, and how many definitions it held.
@@ -73,6 +76,7 @@ impl Writer {
             documents,
             catalog,
             shared,
+            waiting: Waiting::default(),
             moved: BTreeMap::new(),
             catalog_moved: false,
             others: None,
@@ -190,6 +194,10 @@ impl Writer {
     /// Drops what memory may hold ahead of the log.
     fn forget(&mut self) {
         self.documents.clear();
+        match store::server::epoch(&self.conn) {
+            Ok(epoch) => self.shared.identity.put_writing(epoch),
+            Err(error) => tracing::error!(%error, "the epoch was not read back"),
+        }
         if self.catalog_moved {
             match definitions::load(&self.conn) {
                 Ok(catalog) => self.catalog = Arc::new(catalog),
@@ -216,6 +224,7 @@ impl Writer {
     /// After the commit: listeners hear what moved. After a failed one: memory forgets.
     fn settle(&mut self, outcome: &Result<(), Error>) {
         let moved = std::mem::take(&mut self.moved);
+        self.shared.identity.settle_epoch(outcome.is_ok());
         match outcome {
             Ok(()) => {
                 if std::mem::take(&mut self.catalog_moved) {

@@ -231,6 +231,7 @@ impl Seeder {
                 health: Health::default(),
                 keep_after_ms: None,
                 wanted: Vec::new(),
+                repairs: None,
             };
             let reply = self.http.post(&frame::encode(&request)).expect("the branch answers");
             let reply: Reply = frame::decode(&reply, 1 << 24).expect("the reply is one");

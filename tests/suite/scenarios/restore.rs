@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use xunyuan_core::id::DocumentId;
+use xunyuan_core::id::{DocumentId, ScopeId};
+use xunyuan_core::wire::frame;
+use xunyuan_core::wire::key::Key;
+use xunyuan_core::wire::message::{Health, PROTOCOL, Request};
+use xunyuan_core::wire::repair::{Proof, Repair};
+use xunyuan_tests::damage::at_branch;
 use xunyuan_tests::laws::{check_settled, status};
 use xunyuan_tests::seed::Seed;
 use xunyuan_tests::world::World;
@@ -84,4 +89,121 @@ fn a_second_restore_is_as_harmless_as_the_first() {
     let view = world.sheet(a, sheet);
     let answered: u32 = view.sections.iter().map(|section| section.answered).sum();
     assert_eq!(answered, 3);
+}
+
+#[test]
+fn a_file_that_was_put_back_in_silence_is_found_out_by_a_signed_head() {
+    let mut world = World::new(Seed::or(2122));
+    let (a, b) = (world.enroll("u.fd01"), world.enroll("u.fd02"));
+    // Away since the morning: the first to come after the file was put back.
+    let away = world.enroll("u.fd01");
+    let kept = world.take_call(a, "拷贝之前登记");
+    world.sync(a);
+    let copy = world.dir().join("copy.sqlite3");
+    at_branch(&mut world, |file| std::fs::copy(file, &copy).unwrap());
+    let epoch = world.hub.epoch();
+    let lost = [world.take_call(a, "丢失的一天,甲"), world.take_call(b, "丢失的一天,乙")];
+    world.record(a, kept, "assign", &[]);
+    world.sync(a);
+    world.sync(b);
+    world.sync(a);
+    let given: Vec<String> = lost.iter().map(|entry| number(&mut world, a, *entry)).collect();
+    let counts = world.hub.standings().unwrap();
+
+    at_branch(&mut world, |file| std::fs::copy(&copy, file).unwrap());
+    assert_eq!(world.hub.epoch(), epoch, "nothing in the file tells");
+    let newer = world.take_call(away, "放回之后登记");
+    world.sync(away);
+    assert_eq!(world.hub.epoch(), epoch);
+    assert_eq!(number(&mut world, away, newer), given[0], "given twice, for the time being");
+
+    world.pass(60_000);
+    world.sync(b);
+    assert_ne!(world.hub.epoch(), epoch, "a signed head that the file cannot account for");
+    world.settle();
+    check_settled(&mut world);
+    for (entry, known) in lost.iter().zip(&given) {
+        assert_eq!(number(&mut world, away, *entry), *known, "numbers that were given stay");
+    }
+    let numbers: BTreeSet<String> =
+        [kept, lost[0], lost[1], newer].iter().map(|entry| number(&mut world, b, *entry)).collect();
+    assert_eq!(numbers.len(), 4, "no number twice: {numbers:?}");
+    let found = world.replica(b).search(&given[0], 10).unwrap();
+    assert!(found.iter().any(|row| row.document == lost[0]));
+    assert!(world.entry(b, newer).events.iter().any(|event| event.event.data.contains_key("was")));
+    for before in counts {
+        let now = world.hub.standings().unwrap();
+        let now = now.iter().find(|now| now.scope == before.scope).unwrap();
+        assert!(now.count >= before.count, "{}", before.scope);
+    }
+
+    // The same copy once more: the epoch that began meanwhile is one that it has never heard of.
+    let second = world.hub.epoch();
+    at_branch(&mut world, |file| std::fs::copy(&copy, file).unwrap());
+    world.pass(60_000);
+    let last = world.take_call(a, "第二次放回之后");
+    world.settle();
+    assert!(![epoch, second].contains(&world.hub.epoch()));
+    check_settled(&mut world);
+    assert_eq!(world.entry(away, lost[1]), world.entry(a, lost[1]));
+    assert_ne!(number(&mut world, b, last), number(&mut world, b, newer));
+}
+
+#[test]
+fn only_the_servers_own_signature_begins_an_epoch() {
+    let mut world = World::new(Seed::or(2123));
+    let a = world.enroll("u.fd01");
+    world.take_call(a, "一个来电");
+    world.sync(a);
+    let epoch = world.hub.epoch();
+    let scope = ScopeId::new("pj.lanyuan/desk");
+    let standing =
+        world.hub.standings().unwrap().into_iter().find(|standing| standing.scope == scope).unwrap();
+    let signed = |world: &mut World, key: &Key, epoch: u64, seq: u64, scope: &ScopeId| {
+        let (chain, sum) = ([7; 32], standing.sum);
+        let mut proof = Proof { epoch, seq, chain, count: 1, sum, signature: [0; 64] };
+        proof.signature = key.sign(&proof.signing_bytes(scope));
+        shown(world, a, scope, proof);
+    };
+    let stranger = Key::from_seed(&[9; 32]);
+    let device = Key::from_seed(&world.replica(a).identity().seed.clone());
+    for key in [&stranger, &device] {
+        for (epoch, seq) in [(epoch, standing.seq + 9), (epoch, 1), (epoch + 1, 5)] {
+            signed(&mut world, key, epoch, seq, &scope);
+        }
+    }
+    assert_eq!(world.hub.epoch(), epoch, "a head that somebody else signed is nothing");
+    // The server's own heads of this log, old and new, begin nothing either.
+    world.take_call(a, "又一个来电");
+    world.sync(a);
+    world.sync(a);
+    assert_eq!(world.hub.epoch(), epoch);
+}
+
+/// Shows the branch a head, as a modified app would.
+fn shown(world: &mut World, device: usize, scope: &ScopeId, proof: Proof) {
+    let repair = Repair {
+        scope: scope.clone(),
+        up_to: 0,
+        frame: None,
+        need: vec![],
+        give: vec![],
+        proof: Some(proof),
+    };
+    let request = Request {
+        protocol: PROTOCOL,
+        app: "test/1".to_owned(),
+        schema: 1,
+        device_time_ms: world.now_ms,
+        max_bytes: 1_000,
+        grants_tag: [0; 8],
+        scopes: Vec::new(),
+        definitions: Vec::new(),
+        push: Vec::new(),
+        health: Health::default(),
+        keep_after_ms: None,
+        wanted: Vec::new(),
+        repairs: Some(vec![repair]),
+    };
+    world.deliver(device, &frame::encode(&request)).unwrap();
 }

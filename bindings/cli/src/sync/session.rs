@@ -234,8 +234,9 @@ impl Outcome {
 
 /// True when an answer settled nothing: the same would be asked again.
 fn is_barren(progress: &Progress) -> bool {
-    let Progress { acknowledged, received, renewed, given_back, .. } = progress;
-    acknowledged + received + renewed + given_back == 0
+    let Progress { acknowledged, received, renewed, given_back, repaired, .. } = progress;
+    acknowledged + received + renewed + given_back + repaired == 0
+        && !progress.is_comparing
         && progress.refused.is_empty()
         && progress.left.is_empty()
 }

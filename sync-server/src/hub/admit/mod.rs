@@ -17,7 +17,7 @@ use std::sync::Arc;
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::document::RawChange;
 use xunyuan_core::document::model::{Edit, Model};
-use xunyuan_core::error::{Error, Refusal};
+use xunyuan_core::error::{Error, ErrorKind, Refusal};
 use xunyuan_core::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId};
 use xunyuan_core::projection::Projected;
 use xunyuan_core::wire::message::{Directive, PushedRun, Verdict};
@@ -29,6 +29,7 @@ use super::evidence;
 use super::exchange::rejected;
 use super::numbers;
 use super::own;
+use super::repair;
 use super::shared::Identity;
 use super::store::document::{ActorRow, DocumentRow};
 use super::store::log::{Origin, RunRow};
@@ -230,13 +231,23 @@ impl Candidate<'_> {
         let document = self.pushed.document;
         let catalog = writer.catalog.clone();
         match row {
-            Some(_) => Ok(writer.documents.take(&writer.conn, &catalog, document)?.ok_or_else(|| {
-                Error::new(
-                    xunyuan_core::error::ErrorKind::Corrupt,
-                    "文档无法从日志重建",
-                    "a document cannot be rebuilt from its log",
-                )
-            })?),
+            Some(_) => {
+                let taken = writer.documents.take(&writer.conn, &catalog, document);
+                if let Err(error) = &taken
+                    && matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Corrupt)
+                {
+                    // Rows of it are lost: this waits until devices have given them back.
+                    repair::look(&writer.conn, &writer.shared, &self.pushed.scope, self.now_ms)?;
+                    return Err(Stop::Parked(Vec::new()));
+                }
+                Ok(taken?.ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::Corrupt,
+                        "文档无法从日志重建",
+                        "a document cannot be rebuilt from its log",
+                    )
+                })?)
+            }
             None => self.fresh(&catalog),
         }
     }

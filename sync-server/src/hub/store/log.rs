@@ -89,21 +89,32 @@ fn append(
     let last_hash = *hashes.last().ok_or_else(|| damaged("a row without changes"))?;
     let mut head = scope::head(conn, scope)?;
     head.seq += 1;
-    head.chain = head.chain.next(
-        scope,
-        &Link {
-            seq: head.seq,
-            kind,
-            document,
-            last_hash,
-            device: origin.device,
-            user: &origin.user,
-            received_at_ms: origin.received_at_ms,
-        },
-    );
+    let link = Link {
+        seq: head.seq,
+        kind,
+        document,
+        last_hash,
+        device: origin.device,
+        user: &origin.user,
+        received_at_ms: origin.received_at_ms,
+    };
+    head.chain = head.chain.next(scope, &link);
     for hash in hashes {
         head.digest.add(&document, hash);
     }
+    insert(conn, scope, &link, &head.chain, hashes, run)?;
+    scope::put_head(conn, scope, &head)?;
+    Ok(head.seq)
+}
+
+fn insert(
+    conn: &Connection,
+    scope: &ScopeId,
+    link: &Link<'_>,
+    chain: &Chain,
+    hashes: &[ChangeHash],
+    run: Option<&RunRow>,
+) -> Result<(), Error> {
     let first_seq = run.map(|run| signed(run.first_seq)).transpose()?;
     let more = i64::try_from(hashes.len()).unwrap_or(i64::MAX) - 1;
     conn.prepare_cached(
@@ -113,24 +124,23 @@ fn append(
     )?
     .execute(params![
         scope.as_str(),
-        signed(head.seq)?,
-        kind,
-        document.0,
+        signed(link.seq)?,
+        link.kind,
+        link.document.0,
         run.map(|run| run.actor.0),
         first_seq,
         first_seq.map(|first| first.saturating_add(more)),
-        origin.device.0,
-        origin.user.as_str(),
-        origin.received_at_ms,
-        last_hash.0,
-        head.chain.0,
+        link.device.0,
+        link.user.as_str(),
+        link.received_at_ms,
+        link.last_hash.0,
+        chain.0,
         run.map_or(&[][..], |run| &run.signature),
         hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>(),
         run.map_or_else(Vec::new, |run| run.changes.iter().flat_map(|(_, op)| op.to_be_bytes()).collect()),
         run.map_or(&[][..], |run| run.packed.as_slice()),
     ])?;
-    scope::put_head(conn, scope, &head)?;
-    Ok(head.seq)
+    Ok(())
 }
 
 const COLUMNS: &str = "l.seq, l.kind, l.document, l.device, l.user, l.received_at_ms, l.last_hash, l.chain, \
@@ -204,6 +214,93 @@ pub(crate) fn seq_of_change(
         }
     }
     Ok(None)
+}
+
+/// A row as a walk over a log that may be damaged finds it.
+pub(crate) enum Stored {
+    /// A row.
+    Row(Box<LogRow>),
+    /// Something that is none.
+    Unreadable,
+}
+
+/// Walks over the rows of a scope in order, whatever is in them.
+pub(crate) fn walk(
+    conn: &Connection,
+    scope: &ScopeId,
+    mut take: impl FnMut(u64, Stored),
+) -> Result<(), Error> {
+    let mut select = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM log AS l LEFT JOIN document AS d ON d.document = l.document
+         WHERE l.scope = ?1 ORDER BY l.seq"
+    ))?;
+    let mut rows = select.query([scope.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let seq = unsigned(row.get(0)?)?;
+        take(seq, read(row).map_or(Stored::Unreadable, |row| Stored::Row(Box::new(row))));
+    }
+    Ok(())
+}
+
+/// The places of a scope's log up to `up_to` with the chain at each, in order.
+pub(crate) fn places(
+    conn: &Connection,
+    scope: &ScopeId,
+    up_to: u64,
+    mut take: impl FnMut(u64, Chain) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut select =
+        conn.prepare_cached("SELECT seq, chain FROM log WHERE scope = ?1 AND seq <= ?2 ORDER BY seq")?;
+    let mut rows = select.query(params![scope.as_str(), i64::try_from(up_to).unwrap_or(i64::MAX)])?;
+    while let Some(row) = rows.next()? {
+        // What is no chain is a damaged row: the caller knows it by its place.
+        take(unsigned(row.get(0)?)?, Chain(row.get(1).unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+/// The row at a place.
+pub(crate) fn at(conn: &Connection, scope: &ScopeId, seq: u64) -> Result<Option<LogRow>, Error> {
+    let Ok(place) = i64::try_from(seq) else { return Ok(None) };
+    let mut select = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM log AS l LEFT JOIN document AS d ON d.document = l.document
+         WHERE l.scope = ?1 AND l.seq = ?2"
+    ))?;
+    let mut rows = select.query(params![scope.as_str(), place])?;
+    rows.next()?.map(read).transpose()
+}
+
+/// Puts a row into the place that it had: the chain has proven that it is the one.
+pub(crate) fn put_back(conn: &Connection, scope: &ScopeId, row: &LogRow) -> Result<(), Error> {
+    conn.prepare_cached("DELETE FROM log WHERE scope = ?1 AND seq = ?2")?
+        .execute(params![scope.as_str(), signed(row.seq)?])?;
+    let hashes: Vec<ChangeHash> = match &row.run {
+        Some(run) => run.changes.iter().map(|(hash, _)| *hash).collect(),
+        None => vec![row.last_hash],
+    };
+    let link = Link {
+        seq: row.seq,
+        kind: row.kind,
+        document: row.document,
+        last_hash: row.last_hash,
+        device: row.origin.device,
+        user: &row.origin.user,
+        received_at_ms: row.origin.received_at_ms,
+    };
+    insert(conn, scope, &link, &row.chain, &hashes, row.run.as_ref())
+}
+
+/// Number of changes of a document in the log.
+pub(crate) fn changes_of(conn: &Connection, document: DocumentId) -> Result<u64, Error> {
+    let mut select =
+        conn.prepare_cached("SELECT coalesce(sum(length(hashes) / 32), 0) FROM log WHERE document = ?1")?;
+    unsigned(select.query_row([document.0], |row| row.get(0))?)
+}
+
+/// Number of rows of a scope.
+pub(crate) fn count_of(conn: &Connection, scope: &ScopeId) -> Result<u64, Error> {
+    let mut select = conn.prepare_cached("SELECT count(*) FROM log WHERE scope = ?1")?;
+    unsigned(select.query_row([scope.as_str()], |row| row.get(0))?)
 }
 
 /// Number of rows over all scopes.

@@ -4,7 +4,7 @@
 use xunyuan_core::projection;
 
 /// All steps, oldest first.
-pub(super) const STEPS: &[&str] = &[BRANCH, projection::SCHEMA, EVIDENCE];
+pub(super) const STEPS: &[&str] = &[BRANCH, projection::SCHEMA, EVIDENCE, EPOCHS];
 
 /// The log and what stands around it.
 const BRANCH: &str = "
@@ -148,4 +148,12 @@ ALTER TABLE refusal ADD COLUMN definition_hash BLOB;
 ALTER TABLE refusal ADD COLUMN signature BLOB;           -- as it was pushed; whether it is good is not said
 ALTER TABLE refusal ADD COLUMN author_device BLOB;       -- who wrote it, where another device gave it back
 ALTER TABLE refusal ADD COLUMN author_user TEXT;
+";
+
+/// What tells a file that was put back in silence from one that serves on.
+const EPOCHS: &str = "
+CREATE TABLE epoch (
+    -- Epochs of which devices may hold signed heads: every one that this file has lived in.
+    epoch BLOB PRIMARY KEY             -- 8 bytes
+) STRICT, WITHOUT ROWID;
 ";

@@ -20,6 +20,7 @@ pub(crate) struct ServerRow {
 pub(crate) fn prepare(conn: &mut Connection, entropy: &[u8; 32]) -> Result<ServerRow, Error> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let row = found_or_made(&transaction, entropy)?;
+    note_epoch(&transaction, row.epoch)?;
     transaction.commit()?;
     Ok(row)
 }
@@ -34,8 +35,8 @@ fn found_or_made(conn: &Connection, entropy: &[u8; 32]) -> Result<ServerRow, Err
         Some((seed, epoch, false)) => Ok(ServerRow { seed, epoch: u64::from_be_bytes(epoch) }),
         Some((seed, old, true)) => {
             let epoch = draw_epoch(entropy, &old);
-            conn.execute("UPDATE server SET epoch = ?1, is_backup = 0", [epoch.to_be_bytes()])?;
-            conn.execute("UPDATE scope SET cut_seq = seq, cut_chain = chain", [])?;
+            note_epoch(conn, u64::from_be_bytes(old))?;
+            put_epoch(conn, epoch)?;
             Ok(ServerRow { seed, epoch })
         }
         None => {
@@ -48,6 +49,38 @@ fn found_or_made(conn: &Connection, entropy: &[u8; 32]) -> Result<ServerRow, Err
             Ok(ServerRow { seed, epoch })
         }
     }
+}
+
+/// Begins a new epoch over the logs as they are; `shown` is one that the file may not have known of.
+pub(crate) fn begin_epoch(conn: &Connection, entropy: &[u8; 32], shown: u64) -> Result<u64, Error> {
+    let old = epoch(conn)?;
+    let epoch = draw_epoch(entropy, &old.to_be_bytes());
+    note_epoch(conn, shown)?;
+    note_epoch(conn, epoch)?;
+    put_epoch(conn, epoch)?;
+    Ok(epoch)
+}
+
+/// The epoch that cursors belong to.
+pub(crate) fn epoch(conn: &Connection) -> Result<u64, Error> {
+    let epoch = conn.prepare_cached("SELECT epoch FROM server")?.query_row([], |row| row.get(0))?;
+    Ok(u64::from_be_bytes(epoch))
+}
+
+/// True for an epoch that this file has lived in, or has heard of.
+pub(crate) fn has_lived(conn: &Connection, epoch: u64) -> Result<bool, Error> {
+    Ok(conn.prepare_cached("SELECT 1 FROM epoch WHERE epoch = ?1")?.exists([epoch.to_be_bytes()])?)
+}
+
+fn note_epoch(conn: &Connection, epoch: u64) -> Result<(), Error> {
+    conn.execute("INSERT OR IGNORE INTO epoch (epoch) VALUES (?1)", [epoch.to_be_bytes()])?;
+    Ok(())
+}
+
+fn put_epoch(conn: &Connection, epoch: u64) -> Result<(), Error> {
+    conn.execute("UPDATE server SET epoch = ?1, is_backup = 0", [epoch.to_be_bytes()])?;
+    conn.execute("UPDATE scope SET cut_seq = seq, cut_chain = chain", [])?;
+    Ok(())
 }
 
 /// Writes down which branch this is.

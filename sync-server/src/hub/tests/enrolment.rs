@@ -43,6 +43,7 @@ fn an_invitation_makes_one_device() {
         health: Health::default(),
         keep_after_ms: None,
         wanted: Vec::new(),
+        repairs: None,
     };
     hub.exchange(&device, &frame::encode(&request_body), NINE).unwrap();
     assert_eq!(refusal(hub.enroll(&request, NINE, [8; 32])), "invitation_used");

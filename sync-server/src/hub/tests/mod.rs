@@ -249,6 +249,7 @@ impl Phone {
             health: Health { pending_changes: 3, pending_photos: 0, conflicts: 1 },
             keep_after_ms: None,
             wanted: Vec::new(),
+            repairs: None,
         }
     }
 
