@@ -20,8 +20,10 @@ pub enum ErrorKind {
     Busy,
     /// The store was written by a newer version of the product: update first.
     Newer,
-    /// The store's bytes are damaged.
+    /// The store's file is damaged.
     Corrupt,
+    /// A value in the store is not what was written there: what needs it cannot be done, the rest can.
+    Damaged,
     /// The disk is full: nothing was changed; make room and try again.
     Full,
     /// Reading or writing the store failed.
@@ -87,6 +89,7 @@ impl Error {
             ErrorKind::Busy => "busy",
             ErrorKind::Newer => "newer",
             ErrorKind::Corrupt => "corrupt",
+            ErrorKind::Damaged => "damaged",
             ErrorKind::Full => "full",
             ErrorKind::Storage => "storage",
             ErrorKind::Protocol => "protocol",
@@ -145,8 +148,13 @@ impl From<Refusal> for Error {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
+        if is_wrong_value(&error) {
+            return damaged().caused_by(error);
+        }
         let code = error.sqlite_error_code();
         let made = match code {
+            // Everything that is written was checked before: what it does not fit is damaged.
+            Some(ErrorCode::ConstraintViolation) => damaged(),
             Some(ErrorCode::DiskFull) => Self::new(
                 ErrorKind::Full,
                 "磁盘已满:本次操作没有保存,原有数据完好;请清理空间后重试",
@@ -168,4 +176,23 @@ impl From<rusqlite::Error> for Error {
         };
         made.caused_by(error)
     }
+}
+
+/// True when a column holds what no version of the product wrote there.
+fn is_wrong_value(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::Utf8Error(..)
+    )
+}
+
+fn damaged() -> Error {
+    Error::new(
+        ErrorKind::Damaged,
+        "数据文件中的一处内容已损坏,用到它的操作无法完成;其他记录不受影响。请重建列表,仍不行请把文件交给支持人员",
+        "one value in the data file is damaged and what needs it cannot be done; other records are not affected. Rebuild the lists, and if that does not help give the file to support",
+    )
 }

@@ -110,7 +110,9 @@ impl Problem {
                 Arc::make_mut(&mut problem.0).cause = Some(error.to_string());
                 problem
             }
-            ErrorKind::Newer | ErrorKind::Corrupt | ErrorKind::Storage => Self::internal(error),
+            ErrorKind::Newer | ErrorKind::Corrupt | ErrorKind::Damaged | ErrorKind::Storage => {
+                Self::internal(error)
+            }
         }
     }
 
@@ -294,6 +296,7 @@ mod tests {
             (ErrorKind::Busy, 503),
             (ErrorKind::Full, 503),
             (ErrorKind::Corrupt, 500),
+            (ErrorKind::Damaged, 500),
         ] {
             assert_eq!(Problem::of(&Error::new(kind, "某事", "something")).status().as_u16(), status);
         }

@@ -6,6 +6,10 @@ mod bad;
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod drafts;
 #[cfg(test)]
 mod migrations;

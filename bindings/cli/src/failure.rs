@@ -118,6 +118,7 @@ impl From<Error> for Failure {
             ErrorKind::Busy
             | ErrorKind::Newer
             | ErrorKind::Corrupt
+            | ErrorKind::Damaged
             | ErrorKind::Full
             | ErrorKind::Storage => EXIT_STORE,
         };
@@ -141,6 +142,7 @@ mod tests {
             (ErrorKind::Busy, 4),
             (ErrorKind::Newer, 4),
             (ErrorKind::Corrupt, 4),
+            (ErrorKind::Damaged, 4),
             (ErrorKind::Full, 4),
             (ErrorKind::Storage, 4),
         ];

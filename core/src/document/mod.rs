@@ -118,8 +118,14 @@ impl Document {
     ///
     /// # Errors
     /// `Invalid` when a text edit names a text that the definition does not have, or the change
-    /// exceeds the limits.
+    /// exceeds the limits; `Protocol` when Automerge panics over what the document holds. The document must
+    /// then be dropped.
     pub fn edit(&mut self, actor: ActorId, edits: &[Edit]) -> Result<RawChange, Error> {
+        catch_unwind(AssertUnwindSafe(|| self.write(actor, edits)))
+            .map_err(|_| malformed("文档无法写入", "the document cannot be written"))?
+    }
+
+    fn write(&mut self, actor: ActorId, edits: &[Edit]) -> Result<RawChange, Error> {
         self.automerge.set_actor(automerge::ActorId::from(actor.as_bytes()));
         let registers = read::container(&self.automerge, genesis::REGISTERS.0)?;
         let texts = read::container(&self.automerge, genesis::TEXTS.0)?;
@@ -165,7 +171,9 @@ impl Document {
     /// # Errors
     /// `Protocol` when a value does not have the agreed form.
     pub fn model(&self) -> Result<Model, Error> {
-        read::read_model(&self.automerge, Model::empty(self.id, self.definition.clone()), None)
+        let empty = Model::empty(self.id, self.definition.clone());
+        catch_unwind(AssertUnwindSafe(|| read::read_model(&self.automerge, empty, None)))
+            .map_err(|_| malformed("文档无法读取", "the document cannot be read"))?
     }
 
     /// What the document said at `heads`.

@@ -35,7 +35,7 @@ pub(crate) fn data_of(text: &str) -> Result<BTreeMap<String, Value>, Error> {
 /// The error for a row that this code cannot have written.
 pub(crate) fn damaged() -> Error {
     Error::new(
-        ErrorKind::Corrupt,
+        ErrorKind::Damaged,
         "列表数据已损坏;请重建列表",
         "the rows for lists are damaged; rebuild them from the documents",
     )

@@ -220,7 +220,8 @@ impl Replica {
     /// to be pushed with it.
     fn builds_on_own(&self, row: &DocumentRow, change: &RawChange) -> Result<bool, Error> {
         let rows = outbox::of_document(self.store.reader(), row.document)?;
-        let previous = rows.iter().find(|own| own.actor == change.actor && own.seq + 1 == change.seq);
+        let previous =
+            rows.iter().find(|own| own.actor == change.actor && own.seq.checked_add(1) == Some(change.seq));
         Ok(previous.is_some_and(|own| change.deps.contains(&own.hash)))
     }
 

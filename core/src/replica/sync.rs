@@ -339,7 +339,7 @@ fn as_runs(pending: &[OutboxRow]) -> Vec<Vec<&OutboxRow>> {
             let run = &runs[*index];
             row.follows
                 && run.len() < RUN_CHANGES_MAX
-                && run.last().is_some_and(|last| last.seq + 1 == row.seq)
+                && run.last().is_some_and(|last| last.seq.checked_add(1) == Some(row.seq))
         });
         match joined {
             Some(index) => runs[index].push(row),

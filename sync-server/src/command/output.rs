@@ -104,6 +104,7 @@ impl Report {
             ErrorKind::Busy
             | ErrorKind::Newer
             | ErrorKind::Corrupt
+            | ErrorKind::Damaged
             | ErrorKind::Full
             | ErrorKind::Storage => Exit::Store,
         };
@@ -229,6 +230,7 @@ mod tests {
             (ErrorKind::Protocol, 3),
             (ErrorKind::Busy, 4),
             (ErrorKind::Corrupt, 4),
+            (ErrorKind::Damaged, 4),
         ] {
             let report = Report::failed(&Error::new(kind, "某事", "something"), Lang::En);
             assert_eq!(report.exit.number(), number);

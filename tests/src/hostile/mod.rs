@@ -11,3 +11,5 @@ pub mod judge;
 pub mod mutate;
 pub mod operations;
 pub mod quiet;
+pub mod stores;
+pub mod targets;
