@@ -178,15 +178,18 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// True when a column holds what no version of the product wrote there.
+/// True when a column, or the index of a full-text search, holds what no version of the product wrote there.
 fn is_wrong_value(error: &rusqlite::Error) -> bool {
-    matches!(
-        error,
-        rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::Utf8Error(..)
-    )
+    let is_bad_index =
+        matches!(error, rusqlite::Error::SqliteFailure(_, Some(text)) if text.contains("fts5"));
+    is_bad_index
+        || matches!(
+            error,
+            rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::Utf8Error(..)
+        )
 }
 
 fn damaged() -> Error {

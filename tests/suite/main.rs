@@ -16,6 +16,8 @@ mod migrations;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]
+mod poison;
+#[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod repair;

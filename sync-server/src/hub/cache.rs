@@ -79,6 +79,9 @@ impl Documents {
     /// Takes a document out, from memory or rebuilt from the log; none where it is not in the log.
     ///
     /// The caller puts it back as the log then has it; what it drops is rebuilt at the next need.
+    ///
+    /// # Errors
+    /// `Protocol` when this document cannot be rebuilt, which says nothing about others.
     pub(super) fn take(
         &mut self,
         conn: &rusqlite::Connection,
@@ -90,7 +93,7 @@ impl Documents {
             return Ok(Some(held));
         }
         match store::document::find(conn, id)? {
-            Some(row) => Held::load(conn, catalog, id, row).map(Some),
+            Some(row) => Held::load(conn, catalog, id, row).map(Some).map_err(unreadable),
             None => Ok(None),
         }
     }
@@ -109,6 +112,13 @@ impl Documents {
         }
     }
 
+    /// Forgets one document: what memory holds of it is not to be trusted.
+    pub(super) fn remove(&mut self, id: DocumentId) {
+        if let Some((used, _)) = self.held.remove(&id) {
+            self.by_use.remove(&used);
+        }
+    }
+
     /// Forgets everything: a transaction was undone and memory may be ahead of the log.
     pub(super) fn clear(&mut self) {
         self.held.clear();
@@ -119,6 +129,15 @@ impl Documents {
     pub(super) fn len(&self) -> usize {
         self.held.len()
     }
+}
+
+/// Damage in the rows of one document is that document's and nobody else's.
+fn unreadable(error: Error) -> Error {
+    if error.kind() != ErrorKind::Damaged {
+        return error;
+    }
+    let sentence = error.sentence().clone();
+    Error::new(ErrorKind::Protocol, sentence.zh, sentence.en)
 }
 
 fn unknown(definition: &DefinitionRef) -> Error {

@@ -50,7 +50,7 @@ pub(super) fn learn(writer: &mut Writer, held: &Held, now_ms: i64) -> Result<(),
     for row in projection::find(&writer.conn, &number)? {
         let is_double = row.document != model.document && row.number.as_deref() == Some(number.as_str());
         if is_double {
-            renumber(writer, row.document, &number, now_ms)?;
+            writer.about(row.document, |writer| renumber(writer, row.document, &number, now_ms))?;
             // Its row must say so before the next number is learnt: that may be the one it got.
             own::project(writer, &row.scope, row.document)?;
         }

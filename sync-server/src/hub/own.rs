@@ -106,13 +106,16 @@ fn write(
     Ok(())
 }
 
-/// Writes the rows of a document that has changed.
+/// Writes the rows of a document that has changed. One that cannot be read keeps the rows it had.
 pub(super) fn project(writer: &mut Writer, scope: &ScopeId, document: DocumentId) -> Result<(), Error> {
     let catalog = writer.catalog.clone();
-    let Some(held) = writer.documents.take(&writer.conn, &catalog, document)? else { return Ok(()) };
-    let model = held.document.model()?;
-    writer.documents.put(held);
-    rows(&writer.conn, &catalog, scope, &model)
+    let projected = writer.about(document, |writer| {
+        let Some(held) = writer.documents.take(&writer.conn, &catalog, document)? else { return Ok(()) };
+        let model = held.document.model()?;
+        writer.documents.put(held);
+        rows(&writer.conn, &catalog, scope, &model)
+    });
+    projected.map(|_| ())
 }
 
 /// Writes the rows of every document again: rows also say what definitions make of a document, such as

@@ -109,7 +109,13 @@ pub(super) fn page(conn: &Connection, shared: &Shared, wish: &Wish<'_>) -> Resul
         wish.scopes.iter().filter(|request| is_granted(&request.scope)).collect();
     order.sort_by_key(|request| request.scope.stream() != DEFINITIONS);
     for request in order {
-        pager.scope(request)?;
+        match pager.scope(request) {
+            // A damaged row holds up its own scope: the others go on, and the device asks again.
+            Err(error) if error.kind() == ErrorKind::Damaged => {
+                tracing::error!(%error, "a scope's log cannot be read; run verify");
+            }
+            paged => paged?,
+        }
     }
     Ok(pager.page)
 }
@@ -397,7 +403,7 @@ fn group(records: &mut [Record]) {
 
 fn inconsistent(what: &str) -> Error {
     Error::new(
-        ErrorKind::Corrupt,
+        ErrorKind::Damaged,
         "分公司数据文件的内容不一致;请运行 verify",
         format!("the branch's data file is inconsistent ({what}); run verify"),
     )

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::time::Duration;
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::error::{Error, ErrorKind};
-use xunyuan_core::id::ScopeId;
+use xunyuan_core::id::{DocumentId, ScopeId};
 
 use super::cache::Documents;
 use super::definitions;
@@ -95,6 +95,33 @@ impl Writer {
         self.catalog = Arc::new(catalog);
         self.catalog_moved = true;
         self.documents.clear();
+    }
+
+    /// Does something about one document in a savepoint of its own; none when the document cannot be read, or
+    /// Automerge panicked over it. Then nothing of it was written, it is no longer in memory, and whatever
+    /// else is done goes on.
+    ///
+    /// # Errors
+    /// When the store itself failed: nothing of the whole job may be kept.
+    pub(super) fn about<T>(
+        &mut self,
+        document: DocumentId,
+        work: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        self.conn.prepare_cached("SAVEPOINT document")?.execute([])?;
+        let done = catch_unwind(AssertUnwindSafe(|| work(&mut *self)));
+        match done {
+            Ok(Err(error)) if error.kind() != ErrorKind::Protocol => return Err(error),
+            Ok(Ok(value)) => {
+                self.conn.prepare_cached("RELEASE document")?.execute([])?;
+                return Ok(Some(value));
+            }
+            Ok(Err(error)) => tracing::error!(%error, "a document cannot be read; run verify"),
+            Err(_) => tracing::error!("a panic over one document was caught; run verify"),
+        }
+        self.conn.execute_batch("ROLLBACK TO document; RELEASE document")?;
+        self.documents.remove(document);
+        Ok(None)
     }
 
     /// Does jobs until every sender is gone.

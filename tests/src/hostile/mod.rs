@@ -7,6 +7,7 @@
 
 pub mod chunk;
 pub mod corpus;
+pub mod door;
 pub mod judge;
 pub mod mutate;
 pub mod operations;

@@ -4,6 +4,7 @@
 //! Runs on the thread of the exchange, and on all cores when there is much of it; the writer is left to the
 //! log. Nothing here is binding: the writer uses it only where its own look at the log agrees.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::document::RawChange;
@@ -55,7 +56,7 @@ pub(in crate::hub) fn look(
         pushed.iter().map(|run| Ok(store::document::find(conn, run.document)?.is_none())).collect()
     });
     let is_new: Vec<bool> = is_new?;
-    let one = &|(run, is_new): (&PushedRun, &bool)| {
+    let look = &|(run, is_new): (&PushedRun, &bool)| {
         let definition = usize::try_from(run.run.definition).ok().and_then(|place| definitions.get(place));
         let mut ahead = Ahead { is_signed: None, changes: None, new: None };
         if run.author.as_ref().is_some_and(|author| author.device != device.id) {
@@ -73,6 +74,11 @@ pub(in crate::hub) fn look(
             }
         }
         ahead
+    };
+    // What panics here is looked at again in the writer, which knows what to do about it.
+    let one = &|(run, is_new): (&PushedRun, &bool)| {
+        let looked = catch_unwind(AssertUnwindSafe(|| look((run, is_new))));
+        looked.unwrap_or(Ahead { is_signed: None, changes: None, new: None })
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     if pushed.len() < RUNS_FOR_THREADS || threads == 1 {

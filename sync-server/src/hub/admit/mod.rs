@@ -123,12 +123,26 @@ pub(super) fn push(
         };
         let grants = grants.as_deref();
         let candidate = Candidate { device, signer: &signer, grants, pushed: run, definition, now_ms };
-        let verdict = candidate.admit(writer, ahead, &mut admitted.directives, &mut touched)?;
+        let taken =
+            writer.about(run.document, |writer| candidate.admit(writer, ahead, &mut admitted.directives))?;
+        let (verdict, rows) = match taken {
+            Some(taken) => taken,
+            None => {
+                candidate.keep_evidence(writer, &unreadable())?;
+                (rejected(unreadable(), 0), None)
+            }
+        };
+        if let Some(rows) = rows {
+            // Rows made ahead are those of this run alone.
+            let place = (run.scope.clone(), run.document);
+            let rows = rows.filter(|_| !touched.contains_key(&place));
+            touched.insert(place, rows);
+        }
         admitted.verdicts.push(verdict);
     }
     // Numbers come last: what the exchange gives back may bring the one that an entry had.
     for (_, document) in touched.keys() {
-        numbers::give(writer, *document, now_ms)?;
+        writer.about(*document, |writer| numbers::give(writer, *document, now_ms))?;
     }
     for ((scope, document), projected) in touched {
         match projected {
@@ -140,23 +154,23 @@ pub(super) fn push(
 }
 
 impl Candidate<'_> {
+    /// The verdict; for an accepted run also its rows, where they were made ahead.
     fn admit(
         &self,
         writer: &mut Writer,
         ahead: Ahead,
         directives: &mut Vec<Directive>,
-        touched: &mut Touched,
-    ) -> Result<Verdict, Error> {
+    ) -> Result<(Verdict, Option<Option<Projected>>), Error> {
         let document = self.pushed.document;
         let passed = self.check(writer, ahead);
-        match passed.and_then(|(passed, rows)| Ok(self.append(writer, passed, rows, touched)?)) {
-            Ok(seq) => Ok(Verdict::Accepted { seq }),
-            Err(Stop::Duplicate(seq)) => Ok(Verdict::Duplicate { seq }),
-            Err(Stop::Parked(missing)) => Ok(Verdict::Parked { missing }),
+        match passed.and_then(|(passed, rows)| Ok((self.append(writer, passed)?, rows))) {
+            Ok((seq, rows)) => Ok((Verdict::Accepted { seq }, Some(rows))),
+            Err(Stop::Duplicate(seq)) => Ok((Verdict::Duplicate { seq }, None)),
+            Err(Stop::Parked(missing)) => Ok((Verdict::Parked { missing }, None)),
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::Refused(refusal, from_change)) => {
                 self.keep_evidence(writer, &refusal)?;
-                Ok(rejected(refusal, from_change))
+                Ok((rejected(refusal, from_change), None))
             }
             Err(Stop::Actor(refusal)) => {
                 self.keep_evidence(writer, &refusal)?;
@@ -164,7 +178,7 @@ impl Candidate<'_> {
                 if !self.signer.is_given_back && !directives.contains(&order) {
                     directives.push(order);
                 }
-                Ok(rejected(refusal, 0))
+                Ok((rejected(refusal, 0), None))
             }
         }
     }
@@ -261,13 +275,7 @@ impl Candidate<'_> {
     }
 
     /// Writes the new changes down as one row, then what the branch itself has to say about them.
-    fn append(
-        &self,
-        writer: &mut Writer,
-        passed: Passed,
-        rows: Option<Projected>,
-        touched: &mut Touched,
-    ) -> Result<u64, Error> {
+    fn append(&self, writer: &mut Writer, passed: Passed) -> Result<u64, Error> {
         let Passed { mut held, fresh, is_whole, late, .. } = passed;
         let PushedRun { scope, document, run, .. } = self.pushed;
         let (device, user) = (self.signer.device, self.signer.user.clone());
@@ -280,10 +288,6 @@ impl Candidate<'_> {
             signature: run.signature,
         };
         let seq = log_run(writer, scope, *document, &origin, &row, &mut held)?;
-        // Rows made ahead are those of this run alone.
-        let place = (scope.clone(), *document);
-        let rows = rows.filter(|_| !touched.contains_key(&place));
-        touched.insert(place, rows);
         if self.signer.is_server {
             numbers::learn(writer, &held, self.now_ms)?;
         }
@@ -294,6 +298,15 @@ impl Candidate<'_> {
         writer.documents.put(held);
         Ok(seq)
     }
+}
+
+/// The refusal of a run over which Automerge broke, or whose record broke before.
+fn unreadable() -> Refusal {
+    Refusal::new(
+        "record_unreadable",
+        "分公司读不出这条记录,本次内容未被接收,已原样保存备查;请联系分公司",
+        "the branch cannot read this record, so this work was not taken in; it is kept as it is, tell the branch",
+    )
 }
 
 /// Appends a run whose changes `held` has taken in; document, actor, head and listeners move with it.

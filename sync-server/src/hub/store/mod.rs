@@ -53,7 +53,7 @@ fn signed(value: u64) -> Result<i64, Error> {
 /// What was read cannot have been written by this program.
 fn damaged(what: &str) -> Error {
     Error::new(
-        ErrorKind::Corrupt,
+        ErrorKind::Damaged,
         "分公司数据文件的内容不一致;请运行 verify 并从备份恢复",
         format!("the branch's data file is inconsistent ({what}); run verify and restore a backup"),
     )
