@@ -13,6 +13,7 @@ pub mod id;
 pub mod limits;
 pub mod projection;
 pub mod replica;
+pub mod report;
 pub mod rules;
 pub mod sqlite;
 pub mod store;

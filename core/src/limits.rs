@@ -30,3 +30,7 @@ pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
 pub const CLOCK_SKEW_SUSPICIOUS_MS: i64 = 10 * 60 * 1000;
 /// Most rows of one scope that are compared row by row; a larger scope is fetched from its beginning.
 pub const COMPARED_ROWS_MAX: usize = 1_000_000;
+/// Most rows of a report; what it may hold in memory.
+pub const REPORT_ROWS_MAX: usize = 200_000;
+/// Most paper sheets of one report.
+pub const REPORT_SHEETS_MAX: usize = 1_000;

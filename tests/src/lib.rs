@@ -15,6 +15,7 @@ pub mod network;
 pub mod oracle;
 pub mod people;
 pub mod process;
+pub mod records;
 pub mod revisions;
 pub mod seed;
 pub mod world;

@@ -22,6 +22,8 @@ mod processes;
 #[cfg(test)]
 mod repair;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod simulation;

@@ -22,6 +22,13 @@ use xunyuan_tests::world::{DAY_MS, MORNING_MS, World};
 /// What the later schema steps of a replica did, undone: the file is as version 2 wrote it.
 const BACK_TO_2: &str =
     "ALTER TABLE outbox DROP COLUMN forked; DROP TABLE discarded; DROP TABLE draft_text; DROP TABLE not_taken;
+     DROP TABLE proof; DROP TABLE projected_facts; PRAGMA user_version = 2;";
+/// The same of a branch.
+const BRANCH_BACK_TO_2: &str =
+    "ALTER TABLE refusal DROP COLUMN actor; ALTER TABLE refusal DROP COLUMN definition;
+     ALTER TABLE refusal DROP COLUMN definition_version; ALTER TABLE refusal DROP COLUMN definition_hash;
+     ALTER TABLE refusal DROP COLUMN signature; ALTER TABLE refusal DROP COLUMN author_device;
+     ALTER TABLE refusal DROP COLUMN author_user; DROP TABLE epoch; DROP TABLE projected_facts; DROP TABLE upkeep;
      PRAGMA user_version = 2;";
 
 /// The pair of files in a folder: the device's and its branch's.
@@ -57,7 +64,12 @@ fn make(kept: &[PathBuf; 2]) {
         fs::write(&kept[0], packed(&old)).unwrap();
     });
     world.hub.close().unwrap();
-    fs::write(&kept[1], packed(&world.dir().join("branch/branch.sqlite3"))).unwrap();
+    let branch = world.dir().join("branch/branch.sqlite3");
+    let conn = Connection::open(&branch).unwrap();
+    conn.execute_batch(BRANCH_BACK_TO_2).unwrap();
+    conn.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
+    drop(conn);
+    fs::write(&kept[1], packed(&branch)).unwrap();
 }
 
 /// The patrol sheet that the device of the fixture holds.

@@ -12,7 +12,8 @@ use super::ledger::Ledger;
 use super::organisation::{
     Checkpoint, DevicePolicy, Organisation, Project, Role, RoleBook, RoleScope, Schedule, Unit, User,
 };
-use super::papers::{Form, Nonconformity, Report, Severity, Staffing, Topic};
+use super::papers::{Form, Nonconformity, Severity, Staffing, Topic};
+use super::report::Report;
 use super::rulebook::{Rule, RuleBook};
 use super::{Definition, canonical};
 use crate::error::{Error, ErrorKind};
@@ -195,6 +196,11 @@ impl Catalog {
         self.held.forms.get(id)
     }
 
+    /// All paper forms, by id.
+    pub fn forms(&self) -> impl Iterator<Item = &Form> {
+        self.held.forms.values().map(|form| &**form)
+    }
+
     /// A deadline rule.
     #[must_use]
     pub fn rule(&self, id: &str) -> Option<&Rule> {
@@ -228,6 +234,11 @@ impl Catalog {
     #[must_use]
     pub fn report(&self, id: &str) -> Option<&Report> {
         self.held.reports.get(id)
+    }
+
+    /// All reports, by id.
+    pub fn reports(&self) -> impl Iterator<Item = &Report> {
+        self.held.reports.values()
     }
 
     /// A topic of the training plan.

@@ -335,6 +335,18 @@ impl Field {
         self.merge.is_some()
     }
 
+    /// True for photos.
+    #[must_use]
+    pub fn is_photos(&self) -> bool {
+        self.kind == FieldType::Photos
+    }
+
+    /// True for a choice.
+    #[must_use]
+    pub const fn is_choice(&self) -> bool {
+        matches!(self.kind, FieldType::Choice(_))
+    }
+
     /// The option with this id, retired ones included.
     #[must_use]
     pub fn option(&self, id: &str) -> Option<&Choice> {

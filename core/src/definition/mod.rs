@@ -24,6 +24,7 @@ mod linear;
 mod number;
 mod organisation;
 mod papers;
+mod report;
 mod rulebook;
 
 use std::fmt;
@@ -53,8 +54,11 @@ pub use organisation::{
 };
 pub use papers::{
     Ambiguity, FlowStep, Form, Nonconformity, PerHouseholds, PlannedTraining, Post, PostFormula,
-    QuizQuestion, Report, Reports, Rounding, Severity, Share, Staffing, StaffingExample, Surge, Topic,
-    Training, Upgrade,
+    QuizQuestion, Rounding, Severity, Share, Staffing, StaffingExample, Surge, Topic, Training, Upgrade,
+};
+pub use report::{
+    Choose, ColumnKind, During, EventReading, Footing, Happened, Layout, Paper, PaperBox, Part, Reading,
+    Report, ReportColumn, Reports, Source, Tally, Test, Which,
 };
 pub use rulebook::{
     Applies, Calendar, ESCALATION, Escalation, Evaluation, NoteForm, Reminder, ReportScope, Rule, RuleBook,

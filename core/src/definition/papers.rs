@@ -1,4 +1,4 @@
-//! Papers and tables of the organisation: reports, the nonconformity model, staffing, training, forms.
+//! Papers and tables of the organisation: the nonconformity model, staffing, training, forms.
 
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
@@ -7,48 +7,7 @@ use std::fmt;
 
 use super::field::Field;
 use super::label::{Named, Provenance, SeedRef, Title, first_version};
-use super::ledger::Tier;
-
-/// All reports.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reports {
-    /// Stable id.
-    #[serde(default = "reports_id")]
-    pub id: String,
-    /// Version, from 1.
-    #[serde(default = "first_version")]
-    pub version: u32,
-    /// The reports.
-    pub reports: Vec<Report>,
-}
-
-fn reports_id() -> String {
-    "set.reports".to_owned()
-}
-
-/// One report.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Report {
-    /// Stable id.
-    pub id: String,
-    /// Its name.
-    pub title: Title,
-    /// How much of the product it needs.
-    pub tier: Tier,
-    /// Its period or periods, `|` between them.
-    pub period: String,
-    /// Ledgers, checklists, or `device`, `staffing`.
-    pub from: Vec<String>,
-    /// The role that gets it, or `all_branch`.
-    pub to: String,
-    /// Column headings, Chinese.
-    pub columns_zh: Vec<String>,
-    /// Lines of the founding paper, from 1.
-    #[serde(default)]
-    pub source_lines: Vec<u32>,
-}
+use super::organisation::Project;
 
 /// Findings: their ledger, severities and rules.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -170,6 +129,9 @@ pub struct Post {
     pub formula: PostFormula,
     /// Whether projects may share a person.
     pub share: Share,
+    /// The roles whose people hold it; sets of an older version name none.
+    #[serde(default)]
+    pub roles: Vec<String>,
 }
 
 /// Households for each person.
@@ -207,6 +169,27 @@ pub struct PostFormula {
     pub round: Option<Rounding>,
     /// Factor for shifts.
     pub shift_factor: Option<f64>,
+}
+
+impl PostFormula {
+    /// How many people of the post a project needs; `None` where a fact of the project that the formula
+    /// uses is not known.
+    #[must_use]
+    pub fn people(&self, project: &Project) -> Option<u32> {
+        let Some(per_households) = &self.per_households else { return self.base };
+        let per = match per_households {
+            PerHouseholds::Flat(per) => *per,
+            PerHouseholds::ByFeeLevel(levels) => *levels.get(project.fee_level.as_deref()?)?,
+        };
+        let quotient = f64::from(project.households) / per * self.shift_factor.unwrap_or(1.0);
+        let whole = match self.round {
+            Some(Rounding::Floor) => quotient.floor(),
+            Some(Rounding::Ceil) | None => quotient.ceil(),
+        };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "people of one project")]
+        let people = whole.clamp(0.0, f64::from(u32::MAX)) as u32;
+        Some(self.base.unwrap_or(0) + people.max(self.min.unwrap_or(0)))
+    }
 }
 
 /// Whether projects may share a person.

@@ -41,7 +41,8 @@ pub(crate) fn damaged() -> Error {
     )
 }
 
-fn json(value: &Value) -> Json {
+/// One value as JSON.
+pub(crate) fn json(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Bool(yes) => Json::Bool(*yes),

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::id::ScopeId;
 
 /// Every table with its columns in a fixed order; `id` stays out, because it is local.
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 6] = [
     "SELECT p.document, p.kind, p.definition, p.definition_version, p.definition_hash, p.project, p.state, \
      p.terminal, p.title, p.summary, p.number, p.temp_number, p.created_by, p.created_at_ms, \
      p.updated_at_ms, p.listed_at_ms, p.due_ms, p.handler, p.first_contact, p.owner_dept, p.score, \
@@ -22,6 +22,8 @@ const TABLES: [&str; 5] = [
      FROM projected_clash AS c JOIN projected AS p USING (document) \
      WHERE p.scope = ?1 ORDER BY c.document, c.place, c.choice",
     "SELECT p.document, t.body FROM projected AS p JOIN projected_text AS t ON t.rowid = p.id \
+     WHERE p.scope = ?1 ORDER BY p.document",
+    "SELECT p.document, f.facts FROM projected AS p JOIN projected_facts AS f ON f.id = p.id \
      WHERE p.scope = ?1 ORDER BY p.document",
 ];
 

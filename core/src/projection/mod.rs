@@ -7,6 +7,7 @@
 //! cannot be computed again from a document, such as what is still unsent.
 
 mod coding;
+pub(crate) mod facts;
 mod fingerprint;
 mod project;
 mod read;
@@ -22,5 +23,5 @@ pub use fingerprint::fingerprint;
 pub use project::{project, write};
 pub use read::{Filter, conflicts, count, find, history, list, row};
 pub use row::{Choice, ClashRow, HistoryLine, LineKind, Projected, Row, RowKind, forget_removed, remove};
-pub use schema::SCHEMA;
+pub use schema::{FACTS_SCHEMA, SCHEMA};
 pub use search::search;

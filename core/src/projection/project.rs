@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use super::row::{Choice, ClashRow, Projected, Row, RowKind};
-use super::{timeline, words};
+use super::{facts, timeline, words};
 use crate::definition::Catalog;
 use crate::definition::Checklist;
 use crate::definition::Ledger;
@@ -47,19 +47,19 @@ pub fn write(conn: &Connection, catalog: &Catalog, scope: &ScopeId, model: &Mode
 /// `NotFound` when the catalog does not hold the definition that the document pins.
 pub fn project(catalog: &Catalog, scope: &ScopeId, model: &Model) -> Result<Projected, Error> {
     let mut row = plain_row(scope, model);
-    let (history, text, clashes) = if let Some(checklist) = catalog.checklist(&model.definition) {
+    let (history, text, clashes, facts) = if let Some(checklist) = catalog.checklist(&model.definition) {
         let view = inspection::view(catalog, checklist, model);
         fill_inspection(&mut row, model, checklist, &view);
-        (timeline::of_inspection(model), words::of_inspection(&view), clash::of_sheet(catalog, &view))
+        let history = timeline::of_inspection(model);
+        let facts = facts::of_inspection(checklist, &view, &history);
+        (history, words::of_inspection(&view), clash::of_sheet(catalog, &view), facts)
     } else if let Some(ledger) = catalog.ledger(&model.definition) {
         let view = entry::view(catalog, ledger, model);
         fill_entry(&mut row, model, ledger, &view);
         row.due_ms = view.due.as_deref().and_then(|day| end_of_day_ms(catalog, day)).or(view.promised_at_ms);
-        (
-            timeline::of_entry(model, ledger, &view),
-            words::of_entry(ledger, &view),
-            clash::of_entry(catalog, &view),
-        )
+        let history = timeline::of_entry(model, ledger, &view);
+        let facts = facts::of_entry(catalog, ledger, model, &view, &history);
+        (history, words::of_entry(ledger, &view), clash::of_entry(catalog, &view), facts)
     } else {
         return Err(Error::new(
             ErrorKind::NotFound,
@@ -69,7 +69,7 @@ pub fn project(catalog: &Catalog, scope: &ScopeId, model: &Model) -> Result<Proj
     };
     let clashes: Vec<ClashRow> = clashes.into_iter().map(|clash| clash_row(model.document, clash)).collect();
     row.clashes = u32::try_from(clashes.len()).unwrap_or(u32::MAX);
-    Ok(Projected { row, history, clashes, text })
+    Ok(Projected { row, history, clashes, text, facts: facts.to_text() })
 }
 
 /// The row as far as stamps and events alone tell it.

@@ -154,6 +154,8 @@ pub struct Projected {
     pub clashes: Vec<ClashRow>,
     /// The text that search looks through.
     pub text: String,
+    /// What reports read of it, as JSON.
+    pub facts: String,
 }
 
 impl Projected {
@@ -166,6 +168,8 @@ impl Projected {
         let id = insert_row(conn, &self.row)?;
         conn.prepare_cached("INSERT INTO projected_text (rowid, body) VALUES (?1, ?2)")?
             .execute(params![id, self.text])?;
+        conn.prepare_cached("INSERT INTO projected_facts (id, facts) VALUES (?1, ?2)")?
+            .execute(params![id, self.facts])?;
         let mut person =
             conn.prepare_cached("INSERT OR IGNORE INTO projected_person (document, user) VALUES (?1, ?2)")?;
         for user in &self.row.people {
@@ -188,6 +192,7 @@ pub fn remove(conn: &Connection, document: DocumentId) -> Result<(), Error> {
         .optional()?;
     let Some(id) = id else { return Ok(()) };
     conn.prepare_cached("DELETE FROM projected_text WHERE rowid = ?1")?.execute([id])?;
+    conn.prepare_cached("DELETE FROM projected_facts WHERE id = ?1")?.execute([id])?;
     for sql in [
         "DELETE FROM projected WHERE document = ?1",
         "DELETE FROM projected_person WHERE document = ?1",

@@ -85,3 +85,13 @@ CREATE VIRTUAL TABLE projected_text USING fts5(
     tokenize = 'trigram'
 );
 ";
+
+/// Adds the table that reports read; a later step of both stores' schemas runs it. Rows that were written
+/// before must be written again.
+pub const FACTS_SCHEMA: &str = "
+CREATE TABLE projected_facts (
+    -- What reports read of a document in one piece: values, texts, lines, events, answers.
+    id INTEGER PRIMARY KEY,            -- projected.id
+    facts TEXT NOT NULL                -- JSON object, see projection::facts
+);
+";

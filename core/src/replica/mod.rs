@@ -53,8 +53,15 @@ pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 5] =
-    [schema::STEP_1, projection::SCHEMA, schema::STEP_2, schema::STEP_3, schema::STEP_4];
+pub(crate) const STEPS: [&str; 7] = [
+    schema::STEP_1,
+    projection::SCHEMA,
+    schema::STEP_2,
+    schema::STEP_3,
+    schema::STEP_4,
+    projection::FACTS_SCHEMA,
+    schema::STEP_5,
+];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.
 const LOADED_MAX: usize = 32;

@@ -57,19 +57,24 @@ impl Situation<'_> {
     }
 
     /// True after a return visit, or where the category asks for none.
-    ///
-    /// A sampled share is drawn from the document's id, so that every device draws the same.
     fn is_visited(&self) -> bool {
         let visited = self.model.events.iter().any(|event| event.data.contains_key("satisfaction"));
         if visited {
             return true;
         }
-        let category = self.model.text(&keys::field("category")).and_then(|id| self.catalog.category(id));
-        match category.and_then(|category| category.return_visit) {
-            Some(ReturnVisit::All) => false,
-            Some(ReturnVisit::Sample30) => draw(self.model) >= 30,
-            Some(ReturnVisit::None) | None => true,
-        }
+        !is_visit_asked(self.catalog, self.model)
+    }
+}
+
+/// True where the category of an entry asks for a return visit.
+///
+/// A sampled share is drawn from the document's id, so that every device draws the same.
+pub(crate) fn is_visit_asked(catalog: &Catalog, model: &Model) -> bool {
+    let category = model.text(&keys::field("category")).and_then(|id| catalog.category(id));
+    match category.and_then(|category| category.return_visit) {
+        Some(ReturnVisit::All) => true,
+        Some(ReturnVisit::Sample30) => draw(model) < 30,
+        Some(ReturnVisit::None) | None => false,
     }
 }
 

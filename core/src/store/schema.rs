@@ -149,3 +149,8 @@ CREATE TABLE proof (
   head BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// The rows that reports read came later than the documents: all rows are written again, in portions.
+pub const STEP_5: &str = "
+UPDATE document SET projected = 0;
+";

@@ -169,7 +169,11 @@ impl Hub {
         let writer = Writer::new(conn, shared.clone(), options.documents_max);
         let (jobs, thread) = writer::start(writer, options.queue_max, options.group_max)?;
         let open = Mutex::new(Some(Open { jobs, thread, _lock: lock }));
-        Ok(Self { inner: Arc::new(Inner { shared, path, open }) })
+        let hub = Self { inner: Arc::new(Inner { shared, path, open }) };
+        if !hub.inner.shared.read(store::server::upkeep)?.is_empty() {
+            hub.write(own::upkeep)?;
+        }
+        Ok(hub)
     }
 
     /// The definitions in force.

@@ -106,6 +106,9 @@ fn write(
     Ok(())
 }
 
+/// The task of writing the rows of every document again.
+const PROJECT: &str = "project";
+
 /// Writes the rows of a document that has changed. One that cannot be read keeps the rows it had.
 pub(super) fn project(writer: &mut Writer, scope: &ScopeId, document: DocumentId) -> Result<(), Error> {
     let catalog = writer.catalog.clone();
@@ -125,6 +128,17 @@ pub(super) fn project_all(writer: &mut Writer) -> Result<(), Error> {
         for document in store::document::of_scope(&writer.conn, &scope)? {
             project(writer, &scope, document)?;
         }
+    }
+    Ok(())
+}
+
+/// Does what schema steps left to be done once: rows of a new kind are written for every document.
+pub(super) fn upkeep(writer: &mut Writer) -> Result<(), Error> {
+    for task in store::server::upkeep(&writer.conn)? {
+        if task == PROJECT {
+            project_all(writer)?;
+        }
+        store::server::upkeep_done(&writer.conn, &task)?;
     }
     Ok(())
 }

@@ -256,6 +256,7 @@ fn chain_after(scope: &ScopeId, before: Chain, row: &LogRow) -> Chain {
 fn scratch() -> Result<Connection, Error> {
     let scratch = Connection::open_in_memory()?;
     scratch.execute_batch(projection::SCHEMA)?;
+    scratch.execute_batch(projection::FACTS_SCHEMA)?;
     Ok(scratch)
 }
 

@@ -22,6 +22,7 @@ const CORE_ROOMS: &[(&str, &[&str])] = &[
     ),
     ("projection", &["id", "time", "limits", "error", "sqlite", "definition", "document", "rules", "wire"]),
     ("duty", &["id", "time", "limits", "error", "definition", "document", "rules", "projection"]),
+    ("report", &["id", "time", "limits", "error", "definition", "rules", "projection"]),
     ("replica", EVERYTHING),
     ("lib", EVERYTHING),
 ];
@@ -40,6 +41,7 @@ const EVERYTHING: &[&str] = &[
     "store",
     "projection",
     "duty",
+    "report",
 ];
 
 /// What the pure core never names: a clock, randomness, threads, the network, the process.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::super::catalogues::{CategoryNode, CategorySet, ClauseCatalogue, ResponseSets};
 use super::super::organisation::RoleBook;
-use super::super::papers::{Form, Nonconformity, PerHouseholds, Reports, Staffing, Training};
+use super::super::papers::{Form, Nonconformity, PerHouseholds, Staffing, Training};
+use super::super::report::Reports;
 use super::faults::{Faults, Noun};
 use super::field;
 use super::guard::OPTION;

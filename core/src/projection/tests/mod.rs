@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::{Choice, ClashRow, Filter, HistoryLine, LineKind, Projected, Row, RowKind, SCHEMA};
+use super::{Choice, ClashRow, FACTS_SCHEMA, Filter, HistoryLine, LineKind, Projected, Row, RowKind, SCHEMA};
 use super::{conflicts, count, find, fingerprint, history, list, remove, row, search};
 use crate::document::model::Value;
 use crate::id::{ContentHash, DefinitionRef, DocumentId, ScopeId, UserId};
@@ -14,6 +14,7 @@ use crate::id::{ContentHash, DefinitionRef, DocumentId, ScopeId, UserId};
 fn opened() -> Connection {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(SCHEMA).unwrap();
+    conn.execute_batch(FACTS_SCHEMA).unwrap();
     conn
 }
 
@@ -75,6 +76,7 @@ fn sample(seed: u8) -> Projected {
             ],
         }],
         text: format!("QT-LY-20261120-000{seed}\nA7-000{seed}\n卫生间顶部滴水,怀疑楼上漏水 50%_off"),
+        facts: format!("{{\"f\":{{\"seed\":{seed}}}}}"),
     }
 }
 
@@ -201,7 +203,14 @@ fn removing_leaves_nothing_behind() {
     sample(1).store(&conn).unwrap();
     remove(&conn, DocumentId([1; 16])).unwrap();
     remove(&conn, DocumentId([1; 16])).unwrap();
-    for table in ["projected", "projected_person", "projected_history", "projected_clash", "projected_text"] {
+    for table in [
+        "projected",
+        "projected_person",
+        "projected_history",
+        "projected_clash",
+        "projected_text",
+        "projected_facts",
+    ] {
         let left: i64 =
             conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0, "{table}");

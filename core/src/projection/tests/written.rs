@@ -8,7 +8,8 @@ use crate::definition::{Catalog, embedded, sample_organisation};
 use crate::document::model::{Event, Model, Register, Stamped, Value};
 use crate::id::{DocumentId, ScopeId, UserId};
 use crate::projection::{
-    Filter, LineKind, RowKind, SCHEMA, conflicts, find, fingerprint, history, list, project, search, write,
+    FACTS_SCHEMA, Filter, LineKind, RowKind, SCHEMA, conflicts, find, fingerprint, history, list, project,
+    search, write,
 };
 
 /// 2026-11-20T09:42:00+08:00.
@@ -72,6 +73,7 @@ fn front_desk(catalog: &Catalog) -> Model {
 fn opened() -> Connection {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(SCHEMA).unwrap();
+    conn.execute_batch(FACTS_SCHEMA).unwrap();
     conn
 }
 

@@ -4,7 +4,8 @@
 use xunyuan_core::projection;
 
 /// All steps, oldest first.
-pub(super) const STEPS: &[&str] = &[BRANCH, projection::SCHEMA, EVIDENCE, EPOCHS];
+pub(super) const STEPS: &[&str] =
+    &[BRANCH, projection::SCHEMA, EVIDENCE, EPOCHS, projection::FACTS_SCHEMA, UPKEEP];
 
 /// The log and what stands around it.
 const BRANCH: &str = "
@@ -156,4 +157,13 @@ CREATE TABLE epoch (
     -- Epochs of which devices may hold signed heads: every one that this file has lived in.
     epoch BLOB PRIMARY KEY             -- 8 bytes
 ) STRICT, WITHOUT ROWID;
+";
+
+/// The rows that reports read came later than the documents.
+const UPKEEP: &str = "
+CREATE TABLE upkeep (
+    -- What a step left to be done once, at the next opening.
+    task TEXT PRIMARY KEY              -- project: write the rows of every document again
+) STRICT, WITHOUT ROWID;
+INSERT INTO upkeep (task) VALUES ('project');
 ";

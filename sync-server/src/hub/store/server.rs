@@ -97,6 +97,19 @@ pub(crate) fn mark_backup(conn: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
+/// Tasks that a schema step left to be done once.
+pub(crate) fn upkeep(conn: &Connection) -> Result<Vec<String>, Error> {
+    let mut select = conn.prepare("SELECT task FROM upkeep ORDER BY task")?;
+    let tasks = select.query_map([], |row| row.get(0))?;
+    Ok(tasks.collect::<Result<_, _>>()?)
+}
+
+/// Notes that a task is done.
+pub(crate) fn upkeep_done(conn: &Connection, task: &str) -> Result<(), Error> {
+    conn.execute("DELETE FROM upkeep WHERE task = ?1", [task])?;
+    Ok(())
+}
+
 /// Another number after every commit of another connection to the file.
 pub(crate) fn data_version(conn: &Connection) -> Result<i64, Error> {
     Ok(conn.pragma_query_value(None, "data_version", |row| row.get(0))?)

@@ -1,0 +1,180 @@
+//! A report as a page to print: the paper form where it has one, else the table.
+
+use super::table::{Block, BoxedText, Cell, Sheet, Table};
+
+const STYLE: &str = "
+@page { size: A4; margin: 14mm 12mm; }
+@page wide { size: A4 landscape; margin: 12mm; }
+body { font: 10.5pt/1.45 \"Songti SC\", SimSun, \"Noto Serif CJK SC\", serif; color: #000; margin: 0 auto; max-width: 190mm; }
+body.wide { page: wide; max-width: 277mm; }
+section { break-after: page; }
+section:last-of-type { break-after: auto; }
+h1 { font-size: 16pt; text-align: center; margin: 0 0 4mm; }
+h2 { font-size: 11pt; margin: 4mm 0 1mm; }
+p.under { text-align: center; margin: 0 0 3mm; }
+table { width: 100%; border-collapse: collapse; margin: 0 0 3mm; }
+thead { display: table-header-group; }
+tr { break-inside: avoid; }
+th, td { border: 0.3mm solid #000; padding: 1mm 1.5mm; text-align: left; vertical-align: top; overflow-wrap: anywhere; white-space: pre-line; }
+th { background: #f2f2f2; font-weight: 600; }
+td.number { text-align: right; white-space: nowrap; }
+tfoot td { font-weight: 600; }
+.boxes th { width: 16%; } .boxes td { width: 34%; height: 7mm; }
+.photos { display: flex; flex-wrap: wrap; gap: 3mm; margin: 0 0 3mm; }
+.photos figure { margin: 0; width: 58mm; height: 44mm; border: 0.3mm dashed #000; display: flex; align-items: end; justify-content: center; break-inside: avoid; }
+.signatures { display: flex; flex-wrap: wrap; gap: 4mm; margin: 6mm 0 3mm; }
+.signatures div { flex: 1 1 40mm; min-height: 18mm; border-bottom: 0.3mm solid #000; break-inside: avoid; }
+footer { font-size: 9pt; color: #333; }
+";
+
+/// From so many columns on the table lies across the sheet.
+const WIDE_COLUMNS: usize = 8;
+
+/// The report as one page of HTML that needs nothing else: sheets of A4 with headings that repeat, boxes
+/// for what is written by hand, places for photos and signatures. Every text is escaped.
+#[must_use]
+pub fn html(table: &Table) -> String {
+    let english = table.english;
+    let mut out = String::from("<!DOCTYPE html>\n");
+    let (lang, title) = (if english { "en" } else { "zh-CN" }, escaped(table.title.text(english)));
+    let wide =
+        if table.columns.len() >= WIDE_COLUMNS && !has_own_sheets(table) { " class=\"wide\"" } else { "" };
+    out.push_str(&format!(
+        "<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\"/>\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body{wide}>\n"
+    ));
+    if table.sheets.is_empty() {
+        let sheet = Sheet { title: table.title.text(english).to_owned(), blocks: vec![Block::Table] };
+        section(&mut out, table, &sheet);
+    }
+    for sheet in &table.sheets {
+        section(&mut out, table, sheet);
+    }
+    out.push_str("</body>\n</html>\n");
+    out
+}
+
+/// True where sheets stand for records: they are upright however wide the table is.
+fn has_own_sheets(table: &Table) -> bool {
+    table.sheets.iter().any(|sheet| !sheet.blocks.contains(&Block::Table))
+}
+
+fn section(out: &mut String, table: &Table, sheet: &Sheet) {
+    out.push_str(&format!("<section>\n<h1>{}</h1>\n", escaped(&sheet.title)));
+    let mut under: Vec<String> = table.projects.clone();
+    under.extend(table.period.clone());
+    if !under.is_empty() {
+        out.push_str(&format!("<p class=\"under\">{}</p>\n", escaped(&under.join("  "))));
+    }
+    for block in &sheet.blocks {
+        self::block(out, table, block);
+    }
+    out.push_str("<footer>\n");
+    for note in &table.notes {
+        out.push_str(&format!("<div>{}</div>\n", escaped(if table.english { &note.en } else { &note.zh })));
+    }
+    out.push_str("</footer>\n</section>\n");
+}
+
+fn block(out: &mut String, table: &Table, block: &Block) {
+    match block {
+        Block::Boxes(boxes) => boxed(out, boxes),
+        Block::Table => whole_table(out, table),
+        Block::Grid { caption, heads, rows } => {
+            if !caption.is_empty() {
+                out.push_str(&format!("<h2>{}</h2>\n", escaped(caption)));
+            }
+            out.push_str("<table>\n");
+            head(out, heads.iter().map(String::as_str));
+            out.push_str("<tbody>\n");
+            for row in rows {
+                let cells: Vec<String> =
+                    row.iter().map(|cell| format!("<td>{}</td>", escaped(cell))).collect();
+                out.push_str(&format!("<tr>{}</tr>\n", cells.concat()));
+            }
+            out.push_str("</tbody>\n</table>\n");
+        }
+        Block::Photos(names) => {
+            let label = if table.english { "photo" } else { "照片" };
+            let places = names
+                .iter()
+                .map(|name| format!("<figure><figcaption>{label} {}</figcaption></figure>\n", escaped(name)));
+            out.push_str(&format!("<div class=\"photos\">\n{}</div>\n", places.collect::<String>()));
+        }
+        Block::Signatures(places) => {
+            let places = places
+                .iter()
+                .map(|place| format!("<div>{}:{}</div>\n", escaped(&place.title), escaped(&place.text)));
+            out.push_str(&format!("<div class=\"signatures\">\n{}</div>\n", places.collect::<String>()));
+        }
+    }
+}
+
+/// Boxes two in a row, wide ones alone.
+fn boxed(out: &mut String, boxes: &[BoxedText]) {
+    out.push_str("<table class=\"boxes\">\n<tbody>\n");
+    let mut rest = boxes;
+    while let [first, others @ ..] = rest {
+        let one = |place: &BoxedText| {
+            format!("<th>{}</th><td>{}</td>", escaped(&place.title), escaped(&place.text))
+        };
+        match others {
+            [second, others @ ..] if !first.wide && !second.wide => {
+                out.push_str(&format!("<tr>{}{}</tr>\n", one(first), one(second)));
+                rest = others;
+            }
+            _ => {
+                let (title, text) = (escaped(&first.title), escaped(&first.text));
+                out.push_str(&format!("<tr><th>{title}</th><td colspan=\"3\">{text}</td></tr>\n"));
+                rest = others;
+            }
+        }
+    }
+    out.push_str("</tbody>\n</table>\n");
+}
+
+fn whole_table(out: &mut String, table: &Table) {
+    out.push_str("<table>\n");
+    head(out, table.columns.iter().map(|column| column.title.text(table.english)));
+    out.push_str("<tbody>\n");
+    for row in &table.rows {
+        let cells: Vec<String> = row.iter().map(|cell| cell_of(cell, &cell.text(table.english))).collect();
+        out.push_str(&format!("<tr>{}</tr>\n", cells.concat()));
+    }
+    out.push_str("</tbody>\n");
+    if let Some(foot) = &table.foot {
+        let cells: Vec<String> = foot.iter().map(|cell| cell_of(cell, &cell.text(table.english))).collect();
+        out.push_str(&format!("<tfoot>\n<tr>{}</tr>\n</tfoot>\n", cells.concat()));
+    }
+    out.push_str("</table>\n");
+}
+
+fn head<'t>(out: &mut String, titles: impl Iterator<Item = &'t str>) {
+    let titles: String = titles.map(|title| format!("<th>{}</th>", escaped(title))).collect();
+    out.push_str(&format!("<thead>\n<tr>{titles}</tr>\n</thead>\n"));
+}
+
+fn cell_of(cell: &Cell, text: &str) -> String {
+    let class = match cell {
+        Cell::Integer(_) | Cell::Decimal(_) | Cell::Percent(_) | Cell::Duration(_) => " class=\"number\"",
+        Cell::Empty | Cell::Text(_) | Cell::Date(_) | Cell::Time(_) => "",
+    };
+    format!("<td{class}>{}</td>", escaped(text))
+}
+
+/// Text that stays text whatever is in it; control characters, which XML forbids, become spaces.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            '\n' => safe.push('\n'),
+            c if c.is_control() => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
