@@ -53,6 +53,7 @@ struct Branch {
     refusals: Gauge,
     commits: Gauge,
     writes: Gauge,
+    fsyncs: Gauge,
 }
 
 impl Default for Metrics {
@@ -106,6 +107,7 @@ impl Metrics {
             ("branch_refusals", "Refused runs that are kept", &branch.refusals),
             ("branch_commits", "Transactions since the start", &branch.commits),
             ("branch_writes", "Writes in those transactions", &branch.writes),
+            ("branch_fsyncs", "Times that writing waited for the disk since the start", &branch.fsyncs),
         ] {
             registry.register(name, help, gauge.clone());
         }
@@ -156,6 +158,7 @@ impl Metrics {
             (&branch.refusals, stats.refusals),
             (&branch.commits, stats.commits),
             (&branch.writes, stats.writes),
+            (&branch.fsyncs, stats.fsyncs),
         ] {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }

@@ -136,6 +136,9 @@ pub struct Stats {
     pub commits: u64,
     /// Writes in them.
     pub writes: u64,
+    /// Times that the writer waited for the disk: once for each transaction that changed something, and a
+    /// few times when the write-ahead log is folded in.
+    pub fsyncs: u64,
 }
 
 impl Hub {
@@ -166,7 +169,7 @@ impl Hub {
         if !options.beside {
             repair::count(&shared)?;
         }
-        let writer = Writer::new(conn, shared.clone(), options.documents_max);
+        let writer = Writer::new(conn, shared.clone(), options.documents_max)?;
         let (jobs, thread) = writer::start(writer, options.queue_max, options.group_max)?;
         let open = Mutex::new(Some(Open { jobs, thread, _lock: lock }));
         let hub = Self { inner: Arc::new(Inner { shared, path, open }) };
@@ -255,17 +258,18 @@ impl Hub {
     /// # Errors
     /// `Storage` or `Corrupt` when reading fails.
     pub fn stats(&self) -> Result<Stats, Error> {
-        let (commits, writes, documents_in_memory) = self.inner.shared.counters.read();
+        let counted = self.inner.shared.counters.read();
         self.inner.shared.read(|conn| {
             Ok(Stats {
                 scopes: store::scope::all(conn)?.len() as u64,
                 records: store::log::count(conn)?,
                 documents: store::document::count(conn)?,
-                documents_in_memory: documents_in_memory as u64,
+                documents_in_memory: counted.documents as u64,
                 devices: store::device::count(conn)?,
                 refusals: store::refusal::count(conn)?,
-                commits,
-                writes,
+                commits: counted.commits,
+                writes: counted.jobs,
+                fsyncs: counted.fsyncs,
             })
         })
     }

@@ -175,7 +175,21 @@ impl SeenMarks {
 pub(super) struct Counters {
     commits: AtomicU64,
     jobs: AtomicU64,
+    fsyncs: AtomicU64,
     documents: AtomicUsize,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    /// Transactions.
+    pub(super) commits: u64,
+    /// Jobs in them.
+    pub(super) jobs: u64,
+    /// Waits for the disk.
+    pub(super) fsyncs: u64,
+    /// Documents in memory.
+    pub(super) documents: usize,
 }
 
 impl Counters {
@@ -184,17 +198,21 @@ impl Counters {
         self.jobs.fetch_add(jobs as u64, Ordering::Relaxed);
     }
 
+    pub(super) fn note_fsyncs(&self, count: u64) {
+        self.fsyncs.fetch_add(count, Ordering::Relaxed);
+    }
+
     pub(super) fn note_documents(&self, count: usize) {
         self.documents.store(count, Ordering::Relaxed);
     }
 
-    /// Commits, jobs in them, documents in memory.
-    pub(super) fn read(&self) -> (u64, u64, usize) {
-        (
-            self.commits.load(Ordering::Relaxed),
-            self.jobs.load(Ordering::Relaxed),
-            self.documents.load(Ordering::Relaxed),
-        )
+    pub(super) fn read(&self) -> Counted {
+        Counted {
+            commits: self.commits.load(Ordering::Relaxed),
+            jobs: self.jobs.load(Ordering::Relaxed),
+            fsyncs: self.fsyncs.load(Ordering::Relaxed),
+            documents: self.documents.load(Ordering::Relaxed),
+        }
     }
 }
 

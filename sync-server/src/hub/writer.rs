@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 use xunyuan_core::definition::Catalog;
@@ -21,6 +22,11 @@ use super::store;
 
 /// How long seen-marks of devices may wait for a transaction of their own.
 const IDLE_FLUSH: Duration = Duration::from_secs(2);
+
+/// Pages of the write-ahead log from which it is folded into the file: 8 MiB.
+const FOLD_PAGES: i32 = 2_000;
+/// Waits for the disk that folding takes: the log, the file, and the header of the log's next round.
+const FOLD_SYNCS: u64 = 3;
 
 /// How often beginning is tried again while another process writes; each try waits for seconds.
 const BEGIN_TRIES_MAX: u32 = 10;
@@ -37,6 +43,8 @@ pub(super) struct Writer {
     catalog_moved: bool,
     /// What the file said of other connections' commits, and how many definitions it held.
     others: Option<(i64, u64)>,
+    /// Pages in the write-ahead log after the last commit.
+    log_pages: Arc<AtomicI32>,
 }
 
 /// Says how a job ended, once the commit is known.
@@ -68,9 +76,22 @@ impl From<WriteFailure> for Error {
 
 impl Writer {
     /// A writer over an open file.
-    pub(super) fn new(conn: Connection, shared: Arc<Shared>, documents_max: usize) -> Self {
+    ///
+    /// # Errors
+    /// `Storage` when the file's commits cannot be watched.
+    pub(super) fn new(
+        mut conn: Connection,
+        shared: Arc<Shared>,
+        documents_max: usize,
+    ) -> Result<Self, Error> {
         let catalog = shared.catalog();
         let documents = Documents::new(documents_max);
+        let log_pages = Arc::new(AtomicI32::new(0));
+        let (counted, held) = (shared.clone(), log_pages.clone());
+        store::watch(&mut conn, move |pages| {
+            counted.counters.note_fsyncs(1);
+            held.store(pages, Ordering::Relaxed);
+        })?;
         let mut writer = Self {
             conn,
             documents,
@@ -80,9 +101,10 @@ impl Writer {
             moved: BTreeMap::new(),
             catalog_moved: false,
             others: None,
+            log_pages,
         };
         writer.notice_others();
-        writer
+        Ok(writer)
     }
 
     /// Notes that a scope's log has grown: said to listeners after the commit.
@@ -160,6 +182,20 @@ impl Writer {
         self.shared.counters.note_commit(delivers.len());
         for deliver in delivers {
             deliver(outcome.as_ref().copied().map_err(again));
+        }
+        self.fold();
+    }
+
+    /// Folds a long write-ahead log into the file once everyone has their answer: SQLite by itself would do
+    /// it inside a commit that somebody waits for.
+    fn fold(&self) {
+        if self.log_pages.load(Ordering::Relaxed) < FOLD_PAGES {
+            return;
+        }
+        self.log_pages.store(0, Ordering::Relaxed);
+        self.shared.counters.note_fsyncs(FOLD_SYNCS);
+        if let Err(error) = store::fold(&self.conn) {
+            tracing::warn!(%error, "the write-ahead log was not folded in");
         }
     }
 

@@ -11,6 +11,7 @@ use xunyuan_core::document::model::Value;
 use xunyuan_core::projection::Filter;
 use xunyuan_core::replica::{Answer, Failure, Replica};
 use xunyuan_core::store::identity::Identity;
+use xunyuan_server::hub::Hub;
 
 use super::record::Content;
 use super::stage::{moment, ms_since, now_ms};
@@ -21,6 +22,32 @@ use super::{record, usage};
 const EXCHANGES_MAX: u32 = 2_000;
 /// Repetitions of small measurements.
 const REPEATS: usize = 30;
+
+/// What carries the bodies of a device's exchanges.
+pub(super) trait Carry {
+    /// Carries one body to the branch and the answer back.
+    fn post(&mut self, body: &[u8]) -> Result<Vec<u8>, Failure>;
+}
+
+/// Straight into a hub of this process: for preparing devices before the server starts.
+pub(super) struct Direct<'h> {
+    hub: &'h Hub,
+    token: String,
+}
+
+impl<'h> Direct<'h> {
+    /// The way of one device.
+    pub(super) fn of(hub: &'h Hub, identity: &Identity) -> Self {
+        Self { hub, token: identity.token.clone() }
+    }
+}
+
+impl Carry for Direct<'_> {
+    fn post(&mut self, body: &[u8]) -> Result<Vec<u8>, Failure> {
+        let device = self.hub.authenticate(&self.token).expect("the device is enrolled");
+        Ok(self.hub.exchange(&device, body, now_ms()).expect("the branch answers"))
+    }
+}
 
 /// The HTTP client of a device.
 pub(super) struct Http {
@@ -37,18 +64,19 @@ pub(super) struct Http {
 
 impl Http {
     /// A client with a connection of its own.
-    pub(super) fn of(identity: &Identity) -> Self {
+    pub(super) fn of(identity: &Identity, url: &str) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(120)))
             .build()
             .into();
-        let url = format!("{}/v1/exchange", identity.server_url);
+        let url = format!("{url}/v1/exchange");
         Self { agent, url, token: format!("Bearer {}", identity.token), requests: 0, up: 0, down: 0 }
     }
+}
 
-    /// Carries one body there and the answer back.
-    pub(super) fn post(&mut self, body: &[u8]) -> Result<Vec<u8>, Failure> {
+impl Carry for Http {
+    fn post(&mut self, body: &[u8]) -> Result<Vec<u8>, Failure> {
         self.requests += 1;
         self.up += body.len();
         let request = self.agent.post(&self.url).header("Authorization", &self.token);
@@ -75,6 +103,10 @@ impl Http {
 /// What a sync came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Synced {
+    /// Until the first request was built, milliseconds.
+    pub(super) built_ms: f64,
+    /// Until nothing waited for its acknowledgement any more, milliseconds.
+    pub(super) acked_ms: f64,
     /// Until every scope is held, durable and equal to its signed head, milliseconds.
     pub(super) proven_ms: f64,
     /// Until nothing is left to do, milliseconds.
@@ -84,11 +116,12 @@ pub(super) struct Synced {
 }
 
 /// Exchanges until nothing is left to say and every row is written.
-pub(super) fn sync(replica: &mut Replica, http: &mut Http, content: &mut Content) -> Synced {
+pub(super) fn sync(replica: &mut Replica, http: &mut impl Carry, content: &mut Content) -> Synced {
     let mut synced = Synced::default();
     let (began, since_ms) = (Instant::now(), now_ms());
     // Asking how the replica stands is the benchmark's work, not the product's.
     let mut asking = Duration::ZERO;
+    let so_far = |asking: Duration| ms_since(began) - asking.as_secs_f64() * 1e3;
     replica.wake_now();
     for _ in 0..EXCHANGES_MAX {
         let request = loop {
@@ -99,9 +132,12 @@ pub(super) fn sync(replica: &mut Replica, http: &mut Http, content: &mut Content
             std::thread::sleep(Duration::from_millis(u64::try_from(at_ms - now_ms()).unwrap_or(0).max(1)));
         };
         let Some(body) = request else {
-            synced.done_ms = ms_since(began) - asking.as_secs_f64() * 1e3;
+            synced.done_ms = so_far(asking);
             return synced;
         };
+        if synced.built_ms == 0.0 {
+            synced.built_ms = so_far(asking);
+        }
         match http.post(&body) {
             Ok(reply) => {
                 let progress = replica.handle_reply(&reply, &moment(content)).expect("the reply is taken");
@@ -112,14 +148,17 @@ pub(super) fn sync(replica: &mut Replica, http: &mut Http, content: &mut Content
                 replica.handle_failure(&failure, &moment(content));
             }
         }
-        if synced.proven_ms == 0.0 {
+        if synced.proven_ms == 0.0 || synced.acked_ms == 0.0 {
             let asked = Instant::now();
             let status = replica.status().expect("the replica can be read");
             let mut granted = status.scopes.iter().filter(|row| row.granted);
             let is_proven = granted.all(|row| row.proven_at_ms.is_some_and(|at| at >= since_ms));
             asking += asked.elapsed();
-            if is_proven && status.pending_changes == 0 {
-                synced.proven_ms = ms_since(began) - asking.as_secs_f64() * 1e3;
+            if status.pending_changes == 0 && synced.acked_ms == 0.0 {
+                synced.acked_ms = so_far(asking);
+            }
+            if is_proven && status.pending_changes == 0 && synced.proven_ms == 0.0 {
+                synced.proven_ms = so_far(asking);
             }
         }
     }
@@ -127,10 +166,10 @@ pub(super) fn sync(replica: &mut Replica, http: &mut Http, content: &mut Content
 }
 
 /// The parent's side: lets a device process do `job` on a replica file.
-pub(super) fn run(job: &str, file: &Path) -> Json {
+pub(super) fn run(job: &str, file: &Path, url: &str) -> Json {
     let program = std::env::current_exe().expect("a program knows its path");
     let output = Command::new(program)
-        .args([super::DEVICE, job])
+        .args([super::DEVICE, job, url])
         .arg(file)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -142,18 +181,19 @@ pub(super) fn run(job: &str, file: &Path) -> Json {
 
 /// The child's side.
 pub(super) fn play(arguments: &[String]) {
-    let [job, file] = arguments else { panic!("a job and a file are needed") };
+    let [job, url, file] = arguments else { panic!("a job, an address and a file are needed") };
     let file = PathBuf::from(file);
     let mut content = Content::of(now_ms().unsigned_abs());
     let began = Instant::now();
     let mut replica = Replica::open(&file).expect("the replica opens");
     let open_ms = ms_since(began);
-    let mut http = Http::of(replica.identity());
+    let mut http = Http::of(replica.identity(), url);
     let before = usage::of(std::process::id());
     let mut answer = match job.as_str() {
         "sync" => {
             let synced = sync(&mut replica, &mut http, &mut content);
-            json!({"proven_ms": synced.proven_ms, "done_ms": synced.done_ms})
+            json!({"built_ms": synced.built_ms, "acked_ms": synced.acked_ms, "proven_ms": synced.proven_ms,
+                "done_ms": synced.done_ms})
         }
         "idle" => idle(&mut replica, &mut http, &mut content),
         "local" => local(&mut replica, &mut content),

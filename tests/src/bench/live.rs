@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 use super::device::{self, Http};
 use super::record::{self, CHECKLIST};
 use super::stage::{Stage, moment, ms_since};
-use super::table::{Line, Table, median};
+use super::table::{Line, Table, count, median};
 
 /// How long a poke may take before something is wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Measures `edits` edits.
 pub(super) fn measure(table: &mut Table, edits: usize) {
-    let mut stage = Stage::new(record::organisation(1, 2, "role.patrol"), None);
+    let mut stage = Stage::new(record::organisation(1, 2, "role.patrol"));
     let (mut a, _) = stage.enroll(&record::user(0, 0), "a.xunyuan");
     let (mut b, _) = stage.enroll(&record::user(0, 1), "b.xunyuan");
-    stage.serve();
-    let (mut http_a, mut http_b) = (Http::of(a.identity()), Http::of(b.identity()));
+    let served = stage.snapshot("live").serve(None);
+    let (mut http_a, mut http_b) =
+        (Http::of(a.identity(), served.url()), Http::of(b.identity(), served.url()));
     device::sync(&mut a, &mut http_a, &mut stage.content);
     let at = moment(&mut stage.content);
     let header = stage.content.header(&record::user(0, 0), at.unix_ms);
@@ -26,7 +27,7 @@ pub(super) fn measure(table: &mut Table, edits: usize) {
         a.start_inspection_with(CHECKLIST, &record::project(0), header, &at).expect("a sheet is started");
     device::sync(&mut a, &mut http_a, &mut stage.content);
     device::sync(&mut b, &mut http_b, &mut stage.content);
-    let pokes = ureq::get(format!("{}/v1/pokes", stage.url()))
+    let pokes = ureq::get(format!("{}/v1/pokes", served.url()))
         .header("Authorization", format!("Bearer {}", b.identity().token))
         .call()
         .expect("the server pokes");
@@ -39,6 +40,8 @@ pub(super) fn measure(table: &mut Table, edits: usize) {
         }
     });
     let mut seen = Vec::with_capacity(edits);
+    let before = served.begin();
+    (http_a.requests, http_b.requests) = (0, 0);
     for number in 0..edits {
         let (answer, at) = (stage.content.answer(), moment(&mut stage.content));
         while poked.try_recv().is_ok() {}
@@ -55,13 +58,18 @@ pub(super) fn measure(table: &mut Table, edits: usize) {
         }
         seen.push(ms_since(began));
     }
+    let used = served.since(&before);
     let middle_ms = median(seen.clone());
     let worst_ms = seen.into_iter().fold(0.0, f64::max);
     table.add(
         Line::new(format!("W7 live: {edits} edits on A seen on B"))
             .with("median ms", middle_ms)
             .with("worst ms", worst_ms)
-            .with("floor HTTP ms", super::floor::round_trip(stage.url()))
+            .with("requests an edit", count(http_a.requests + http_b.requests) / count(edits))
+            .with("server CPU ms an edit", used.usage.cpu_ms / count(edits))
+            .with("server fsyncs an edit", used.fsyncs / count(edits))
+            .with("floor HTTP ms", super::floor::round_trip(served.url()))
+            .with("floor commit ms", super::floor::sqlite_commit(stage.dir(), 400))
             .mark(middle_ms <= 20.0, "median 20 ms"),
     );
 }

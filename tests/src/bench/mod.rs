@@ -10,6 +10,7 @@ mod floor;
 mod line;
 mod live;
 mod record;
+mod seed;
 mod shared;
 mod stage;
 mod table;
@@ -19,9 +20,10 @@ mod usage;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use shared::Shared;
 use table::Table;
+use upload::Upload;
 
 /// The hidden command of the process that plays one device.
 const DEVICE: &str = "device";
@@ -88,15 +90,21 @@ fn run(asked: &Asked) {
     let mut table = Table::default();
     stage::build_server();
     let scale = |full: usize| if asked.quick { full.div_ceil(10) } else { full };
-    if asked.wants("W1") || asked.wants("W9") {
-        upload::measure(&mut table, scale(1_000), asked.wants("W9"));
+    let sizes: &[usize] = if asked.quick { &[100, 1_000] } else { &[100, 1_000, 5_000, 20_000] };
+    let far = asked.wants("W9");
+    let wants_upload = asked.wants("W1") || far;
+    let wants_shared = ["W2", "W3", "W5", "W6", "W9"].iter().any(|workload| asked.wants(workload));
+    // Preparing takes longer than measuring: both at once, before anything is measured.
+    let (upload, shared) = std::thread::scope(|scope| {
+        let upload = wants_upload.then(|| scope.spawn(|| Upload::prepare(scale(1_000))));
+        let shared = wants_shared.then(|| Shared::prepare(sizes, far));
+        (upload.map(|upload| upload.join().expect("the device is prepared")), shared)
+    });
+    if let Some(upload) = upload {
+        upload.measure(&mut table, far);
     }
-    if ["W2", "W3", "W5", "W6", "W9"].iter().any(|workload| asked.wants(workload)) {
-        let sizes: &[usize] = if asked.quick { &[100, 1_000] } else { &[100, 1_000, 5_000, 20_000] };
-        for size in sizes {
-            let delay = (*size == 1_000 && asked.wants("W9")).then_some(Duration::from_millis(50));
-            shared::measure(&mut table, *size, delay);
-        }
+    if let Some(shared) = shared {
+        shared.measure(&mut table);
     }
     if asked.wants("W4") {
         crowd::measure(&mut table, scale(50), 20, 5);

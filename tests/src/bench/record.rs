@@ -44,7 +44,7 @@ pub(super) fn checklist() -> Definition {
         .collect();
     let text = json!({
         "schema": "xy/template@1", "id": CHECKLIST, "version": 1, "kind": "inspection", "stream": "patrol",
-        "title": title("测速检查表"), "who": ["role.patrol", "role.project_manager"],
+        "title": title("测速检查表"), "who": ["role.patrol", "role.cs_lead"],
         "scoring": {"method": "weighted_percent", "na_excluded": true, "pass_threshold_percent": 90},
         "header_fields": header,
         "sections": [{"id": "bench.all", "title": title("全部"), "items": items}],
@@ -155,6 +155,7 @@ impl Content {
 }
 
 /// A record as it is written without a replica: what fills a branch before something is measured.
+#[derive(Clone)]
 pub(super) struct Written {
     /// The document with its changes.
     pub(super) document: Document,

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value as Json, json};
 use std::fmt;
 
+use super::stage::Counted;
+
 /// One measured line: what was done and its figures in the order to show.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -24,6 +26,20 @@ impl Line {
         self
     }
 
+    /// Adds what a device and the server used for it.
+    #[must_use]
+    pub(super) fn used(self, device: &Json, server: &Counted) -> Self {
+        let figure = |name: &str| device[name].as_f64().unwrap_or(f64::NAN);
+        self.with("device CPU ms", figure("cpu_ms"))
+            .with("server CPU ms", server.usage.cpu_ms)
+            .with("device peak MB", figure("peak_mb"))
+            .with("server peak MB", server.usage.peak_mb)
+            .with("server commits", server.commits)
+            .with("server fsyncs", server.fsyncs)
+            .with("server documents in memory", server.documents)
+            .with("server disk MB", server.disk_mb)
+    }
+
     /// Says what was to be reached and whether it was.
     #[must_use]
     pub(super) fn mark(mut self, reached: bool, target: impl Into<String>) -> Self {
@@ -36,12 +52,20 @@ impl Line {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     lines: Vec<Line>,
+    is_unseen: bool,
 }
 
 impl Table {
+    /// A table that shows nothing: for figures that others are made of.
+    pub(super) fn unseen() -> Self {
+        Self { lines: Vec::new(), is_unseen: true }
+    }
+
     /// Adds a line and shows it at once on stderr: runs take minutes.
     pub(super) fn add(&mut self, line: Line) {
-        eprint!("{}", Shown(&line));
+        if !self.is_unseen {
+            eprint!("{}", Shown(&line));
+        }
         self.lines.push(line);
     }
 

@@ -15,6 +15,8 @@ pub(crate) mod scope;
 pub(crate) mod server;
 
 use rusqlite::Connection;
+use rusqlite::hooks::Wal;
+use rusqlite::wal::CheckpointMode;
 use std::path::Path;
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::sqlite::{self, Sharing};
@@ -28,6 +30,25 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
     let conn = sqlite::open(path, schema::STEPS, Sharing::Shared)?;
     conn.set_prepared_statement_cache_capacity(128);
     Ok(conn)
+}
+
+/// Calls `written` after each commit of this connection that wrote, with the pages that the write-ahead log
+/// then holds. Folding them into the file is left to [`fold`].
+pub(crate) fn watch(
+    conn: &mut Connection,
+    mut written: impl FnMut(i32) + Send + 'static,
+) -> Result<(), Error> {
+    conn.wal_hook(Some(move |_: &mut Wal, pages: i32| {
+        written(pages);
+        Ok(())
+    }))?;
+    Ok(())
+}
+
+/// Folds the write-ahead log into the file, as far as no reader still needs it.
+pub(crate) fn fold(conn: &Connection) -> Result<(), Error> {
+    conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
+    Ok(())
 }
 
 /// Opens one more connection for reading beside the writer.
