@@ -20,6 +20,10 @@ pub fn verify(asked: &ScopeRequest, reply: &mut ScopeReply, server_key: &[u8; 32
     if reply.scope != asked.scope {
         return Err(unfit("回复的范围与请求不符", "the reply is for another scope"));
     }
+    if reply.next_cursor == asked.cursor && reply.chain == [0; 32] {
+        // The server did not repeat it; that both stand at the same chain is what it checked.
+        reply.chain = asked.chain;
+    }
     reply.records.sort_by_key(|record| record.seq);
     let mut chain = Chain(asked.chain);
     let mut seq = asked.cursor;
@@ -96,6 +100,18 @@ mod tests {
         page.records.reverse();
         verified(&mut page).unwrap();
         assert_eq!(page.records[0].seq, 1);
+    }
+
+    #[test]
+    fn a_page_without_news_leaves_the_chain_out() {
+        let whole = reply();
+        let asked = ScopeRequest { epoch: 1, cursor: 3, chain: whole.chain, ..asked() };
+        let mut idle = ScopeReply { records: Vec::new(), chain: [0; 32], ..whole.clone() };
+        verify(&asked, &mut idle, &Key::from_seed(&SEED).public()).unwrap();
+        assert_eq!(idle.chain, whole.chain);
+        let other = ScopeRequest { chain: [5; 32], ..asked };
+        let mut idle = ScopeReply { records: Vec::new(), chain: [0; 32], ..whole };
+        assert!(verify(&other, &mut idle, &Key::from_seed(&SEED).public()).is_err(), "the head is signed");
     }
 
     #[test]

@@ -266,7 +266,8 @@ pub struct ScopeReply {
     /// The cursor once these records are applied.
     #[n(3)]
     pub next_cursor: u64,
-    /// The chain at `next_cursor`.
+    /// The chain at `next_cursor`; zeros when that is the cursor that was asked with: then it is the chain
+    /// that was asked with too.
     #[n(4)]
     #[cbor(with = "minicbor::bytes")]
     pub chain: [u8; 32],

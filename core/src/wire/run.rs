@@ -150,17 +150,17 @@ impl<'a> Header<'a> {
 }
 
 /// Reads forward through foreign bytes; every step can fail, none can panic.
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
         let (head, tail) = self.0.split_at_checked(length).ok_or_else(|| malformed("it is cut short"))?;
         self.0 = tail;
         Ok(head)
     }
 
     /// An unsigned LEB128 number in its shortest form.
-    fn number(&mut self) -> Result<u64, Error> {
+    pub(super) fn number(&mut self) -> Result<u64, Error> {
         let mut value = 0_u64;
         for place in 0..10_u32 {
             let byte = *self.take(1)?.first().ok_or_else(|| malformed("it is cut short"))?;
@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes behind their length.
-    fn sized(&mut self) -> Result<&'a [u8], Error> {
+    pub(super) fn sized(&mut self) -> Result<&'a [u8], Error> {
         let length = usize::try_from(self.number()?).map_err(|_| too_large())?;
         if length > CHANGE_BYTES_MAX {
             return Err(too_large());
@@ -234,7 +234,7 @@ fn chunk_hash(body: &[u8]) -> ChangeHash {
     ChangeHash(Sha256::new_with_prefix(opening).chain_update(body).finalize().into())
 }
 
-fn put_number(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn put_number(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let [low, ..] = value.to_le_bytes();
         value >>= 7;
@@ -272,7 +272,7 @@ fn too_large() -> Error {
     )
 }
 
-fn malformed(what: &str) -> Error {
+pub(super) fn malformed(what: &str) -> Error {
     Error::new(ErrorKind::Protocol, "变更数据格式不正确", format!("the run of changes is malformed: {what}"))
 }
 

@@ -156,6 +156,10 @@ impl Pager<'_> {
             }
             group(&mut reply.records);
         }
+        if reply.next_cursor == request.cursor {
+            // The device knows the chain that it asked with.
+            reply.chain = [0; 32];
+        }
         reply.more = reply.next_cursor < head.seq;
         if reply.more {
             // Later scopes wait: a page that ends in the middle of one takes nothing of the next.

@@ -4,9 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use xunyuan_core::document::model::Value;
 use xunyuan_core::projection::Filter;
-use xunyuan_core::replica::{Answer, Replica};
+use xunyuan_core::replica::Replica;
 
 use super::record::{self, CHANGES, Written};
 use super::seed::Seeder;
@@ -120,12 +119,7 @@ fn edit(stage: &mut Stage, file: &Path, theirs: &[Written]) {
     let others = rows.iter().filter(|row| theirs.iter().all(|one| one.document.id() != row.document));
     for row in others.take(EDITED) {
         for number in 0..EDITS {
-            let at = moment(&mut stage.content);
-            let answer = Answer {
-                value: Some(Value::Text("pass".to_owned())),
-                note: Some(stage.content.text(20)),
-                photos: Vec::new(),
-            };
+            let (answer, at) = (stage.content.answer(), moment(&mut stage.content));
             replica.answer(row.document, &record::item(number * 3), answer, &at).expect("it is answered");
         }
     }
