@@ -67,7 +67,8 @@ fn unknown() -> Problem {
     .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"xunyuan\""))
 }
 
-fn revoked() -> Problem {
+/// The answer to a device that was revoked.
+pub(crate) fn revoked() -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
         "device_revoked",

@@ -10,6 +10,7 @@ use xunyuan_core::document::{Document, RawChange, line_id};
 use xunyuan_core::error::ErrorKind;
 use xunyuan_core::id::{ActorId, DocumentId};
 use xunyuan_core::replica::DraftContent;
+use xunyuan_tests::fuse;
 use xunyuan_tests::laws::{check_always, check_settled, chunks, status};
 use xunyuan_tests::people::{PROJECT, fields};
 use xunyuan_tests::process::xunyuan;
@@ -86,6 +87,88 @@ fn a_cloned_phone_and_its_original_both_converge() {
         assert_eq!(kinds(&model(&mut world, device, own)), ["create"]);
         assert_eq!(status(&mut world, device).refused_changes, 0);
     }
+}
+
+#[test]
+fn temporary_numbers_of_a_cloned_phone_go_apart_once_the_copy_is_noticed() {
+    let mut world = World::new(Seed::or(306));
+    let (original, other) = (world.enroll("u.fd01"), world.enroll("u.fd02"));
+    world.settle();
+    let clone = world.copy(original);
+    let number = |world: &mut World, device: usize, entry| {
+        world.replica(device).record(entry).unwrap().temp_number.unwrap()
+    };
+    // No record is written on both: nothing of it is refused. Both give the same number without signal.
+    let twins = [world.take_call(original, "原机登记"), world.take_call(clone, "克隆机登记")];
+    let shared = number(&mut world, original, twins[0]);
+    assert_eq!(number(&mut world, clone, twins[1]), shared);
+    world.settle();
+    for device in [original, clone, other] {
+        let found = world.replica(device).find(&shared).unwrap();
+        let found: BTreeSet<DocumentId> = found.iter().map(|row| row.document).collect();
+        assert_eq!(found, BTreeSet::from(twins), "both stay searchable");
+        assert_eq!(world.replica(device).search(&shared, 5).unwrap().len(), 2);
+    }
+    // From then on they count under codes of their own.
+    let mut numbers = BTreeSet::new();
+    for round in 0..3 {
+        for device in [original, clone] {
+            let entry = world.take_call(device, &format!("第{round}轮"));
+            assert!(numbers.insert(number(&mut world, device, entry)), "{numbers:?}");
+            world.restart(device);
+        }
+    }
+    let codes: BTreeSet<String> =
+        [original, clone].map(|device| world.replica(device).identity().device_code.clone()).into();
+    assert_eq!(codes.len(), 2);
+    let (base, _) = shared.split_once('-').unwrap();
+    assert!(codes.iter().all(|code| code.starts_with(base)), "still told by the device: {codes:?}");
+    world.settle();
+    check_settled(&mut world);
+}
+
+#[test]
+fn a_draft_is_applied_whole_or_not_at_all_wherever_the_process_dies() {
+    let mut world = World::new(Seed::or(307));
+    republish(&mut world, 2, "u.eng01", "role.cs_staff");
+    let (other, phone) = (world.enroll("u.fd01"), world.enroll("u.eng01"));
+    let entry = world.take_call(other, "报修门禁");
+    world.record(other, entry, "assign", &[("owner_dept", "dept.eng")]);
+    world.settle();
+    world.record(phone, entry, "accept", &[]);
+    edit(&mut world, phone, entry, &[("urgency", "urgent")]);
+    let edited_at_ms = world.now_ms;
+    world.record(phone, entry, "handle", &[("result", "已更换读卡器")]);
+    republish(&mut world, 3, "u.eng01", "role.patrol");
+    world.settle();
+    republish(&mut world, 4, "u.eng01", "role.cs_staff");
+    world.settle();
+    let draft = world.replica(phone).drafts().unwrap().remove(0);
+    assert_eq!(draft.changes, 3);
+    let model_before = model(&mut world, phone, entry);
+    let (mut deaths, mut writes) = (0, 0);
+    loop {
+        world.closed(phone, |path| fuse::arm(path, writes));
+        let applied = world.attempt(phone, |replica, moment| replica.apply_draft(draft.id, moment));
+        world.closed(phone, fuse::disarm);
+        check_always(&mut world);
+        let Err(error) = applied else { break };
+        assert_ne!(error.kind(), ErrorKind::Refused, "{error}");
+        deaths += 1;
+        writes += 1 + writes / 6;
+        assert_eq!(world.replica(phone).drafts().unwrap(), std::slice::from_ref(&draft));
+        assert_eq!(model(&mut world, phone, entry), model_before);
+        assert_eq!(status(&mut world, phone).pending_changes, 0);
+    }
+    assert!(deaths > 10, "{deaths}");
+    assert!(world.replica(phone).drafts().unwrap().is_empty());
+    assert_eq!(status(&mut world, phone).pending_changes, 3);
+    world.settle();
+    check_settled(&mut world);
+    let merged = model(&mut world, other, entry);
+    assert_eq!(kinds(&merged), ["create", "assign", "accept", "handle"]);
+    assert_eq!(merged.texts["result"], "已更换读卡器");
+    assert_eq!(merged.registers["field/urgency"].winner.at_ms, edited_at_ms, "with the time of writing");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 
-use super::fork::give_way;
+use super::fork::{give_way, note_copy};
 use super::refused::refuse_dependants;
 use super::sync::Progress;
 use super::{Replica, build, load_catalog};
@@ -193,7 +193,12 @@ impl Replica {
         if arrivals.iter().any(|arrival| matches!(arrival, Arrival::OwnMissing)) {
             standing.want_own = true;
             progress.more = true;
-            return self.store.write(|connection| scopes::save(connection, &standing)).map(|()| false);
+            self.store.write(|connection| {
+                note_copy(connection, moment)?;
+                scopes::save(connection, &standing)
+            })?;
+            self.identity = identity::load(self.store.reader())?;
+            return Ok(false);
         }
         (standing.epoch, standing.cursor, standing.chain) = (page.epoch, page.next_cursor, page.chain);
         (standing.count, standing.sum) = (digest.count, digest.sum);

@@ -58,8 +58,11 @@ impl Replica {
 
     /// The next temporary number of this device.
     pub(super) fn temporary_number(&mut self) -> Result<Value, Error> {
-        let running = self.store.write(|connection| identity::next_number(connection, TEMPORARY_NUMBERS))?;
-        Ok(Value::Text(number::temporary(&self.identity.device_code, running)))
+        let number = self.store.write(|connection| {
+            let running = identity::next_number(connection, TEMPORARY_NUMBERS)?;
+            Ok(number::temporary(&identity::device_code(connection)?, running))
+        })?;
+        Ok(Value::Text(number))
     }
 
     /// Writes fields of an entry under their merge policies.

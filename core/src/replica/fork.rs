@@ -13,8 +13,9 @@ use crate::document::RawChange;
 use crate::document::renewal::Renewal;
 use crate::error::Error;
 use crate::id::{ActorId, DocumentId, ScopeId};
-use crate::store::documents;
+use crate::rules::number;
 use crate::store::outbox::{self, OutboxRow, RenewedChange};
+use crate::store::{documents, identity};
 use crate::time::Moment;
 
 impl Replica {
@@ -88,5 +89,15 @@ fn renew(
     if let Some(now) = actor.and_then(|actor| renewal.author(actor)) {
         documents::set_actor(connection, document, Some(now))?;
     }
+    if renewed > 0 {
+        note_copy(connection, moment)?;
+    }
     Ok(renewed)
+}
+
+/// Notes that another copy of this store exists: its temporary numbers begin with a code of their own
+/// from now on, since the copy counts on where this one does.
+pub(super) fn note_copy(connection: &Connection, moment: &Moment) -> Result<(), Error> {
+    let code = number::copy_code(&identity::device_code(connection)?, &moment.entropy);
+    identity::set_device_code(connection, &code)
 }

@@ -181,6 +181,9 @@ impl Replica {
         }
         self.take_restored(restored, &definitions, moment, progress)?;
         self.renew_forked(&proven, moment, progress)?;
+        if progress.renewed > 0 {
+            self.identity = identity::load(self.store.reader())?;
+        }
         self.follow(asked, &directives, progress)?;
         self.leave_withdrawn(progress)?;
         self.project_late()?;

@@ -5,16 +5,22 @@ use jiff::civil::Date;
 use super::keys;
 use crate::definition::{Catalog, Ledger, NumberPart};
 use crate::document::model::Model;
-use crate::id::DeviceId;
+use crate::id::short_hash;
 
 /// Stands for the running number in a counter's key.
 const RUNNING: &str = "{seq}";
 
-/// The short code of a device in temporary numbers: four letters or digits without look-alikes.
+/// Digits and letters without look-alikes.
+const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// The code of a copy of a device's store, e.g. `A7KX3` for `A7`: the branch never gives one like it.
 #[must_use]
-pub fn device_code(device: &DeviceId) -> String {
-    const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    device.as_bytes().iter().take(4).map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
+pub fn copy_code(device_code: &str, entropy: &[u8; 32]) -> String {
+    let digit = device_code.find(|c: char| c.is_ascii_digit()).map_or(device_code.len(), |place| place + 1);
+    let (given, _) = device_code.split_at(digit);
+    let mark = short_hash("xunyuan/copy/1", &[entropy]);
+    let letters = mark.iter().take(3).map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+    given.chars().chain(letters).collect()
 }
 
 /// The number that a device gives before the branch has answered, e.g. `A7KX-0012`.
@@ -135,5 +141,13 @@ mod tests {
     #[test]
     fn temporary_numbers_carry_the_device() {
         assert_eq!(temporary("A7Z0", 12), "A7Z0-0012");
+    }
+
+    #[test]
+    fn a_copy_counts_under_a_code_that_the_branch_never_gives() {
+        let (one, two) = (copy_code("AB7", &[1; 32]), copy_code("AB7", &[2; 32]));
+        assert!(one != two && one.len() == 6 && one.starts_with("AB7"));
+        // A copy of a copy is still told by its device, and no longer than the first.
+        assert_eq!(copy_code(&one, &[2; 32]), two);
     }
 }

@@ -91,6 +91,17 @@ pub(crate) fn set_clock_offset(connection: &Connection, offset_ms: i64) -> Resul
     Ok(())
 }
 
+/// The code that temporary numbers begin with now.
+pub(crate) fn device_code(connection: &Connection) -> Result<String, Error> {
+    Ok(connection.query_row("SELECT device_code FROM identity", [], |row| row.get(0))?)
+}
+
+/// Lets temporary numbers begin with another code from now on.
+pub(crate) fn set_device_code(connection: &Connection, code: &str) -> Result<(), Error> {
+    connection.execute("UPDATE identity SET device_code = ?1", [code])?;
+    Ok(())
+}
+
 /// Keeps a published definition; one that is held already is left alone.
 pub(crate) fn insert_definition(
     connection: &Connection,

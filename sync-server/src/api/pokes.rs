@@ -1,7 +1,7 @@
 //! `GET /v1/pokes`: a stream of hints that a scope moved; the device then runs an ordinary exchange.
 //!
-//! A poke carries no data and may be lost: that costs delay, never a record. A stream ends after
-//! [`STREAM_LIFE`], so that a revoked device or a changed grant is noticed when the device comes back.
+//! A poke carries no data and may be lost: that costs delay, never a record. A stream ends as soon as its
+//! device is revoked, hears of other scopes as soon as its grants change, and ends after [`STREAM_LIFE`].
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
@@ -15,8 +15,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use xunyuan_core::id::ScopeId;
 
 use crate::app::App;
-use crate::auth::Caller;
-use crate::hub::Poke;
+use crate::auth::{Caller, revoked};
+use crate::hub::{Device, Poke};
 use crate::problem::Problem;
 
 /// Longest life of one stream; devices reconnect.
@@ -33,12 +33,8 @@ pub(crate) async fn listen(
 ) -> Result<Sse<KeepAliveStream<ReceiverStream<Result<Event, Infallible>>>>, Problem> {
     let place = app.listen()?;
     let mut pokes = app.hub.subscribe();
-    let granted: BTreeSet<ScopeId> = app
-        .call(move |hub, _| hub.grants(&device.user))
-        .await?
-        .map_err(|error| Problem::of(&error))?
-        .into_iter()
-        .collect();
+    let mut rights = app.hub.rights();
+    let mut granted = hears(&app, &device).await?;
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     tokio::spawn(async move {
         let _place = place;
@@ -50,6 +46,14 @@ pub(crate) async fn listen(
                 () = &mut stopped => return,
                 () = &mut life => return,
                 () = sender.closed() => return,
+                changed = rights.changed() => match (changed, hears(&app, &device).await) {
+                    (Ok(()), Ok(scopes)) => {
+                        granted = scopes;
+                        continue;
+                    }
+                    // Revoked, or it cannot be told: the device comes back and is asked who it is.
+                    _ => return,
+                },
                 poke = pokes.recv() => poke,
             };
             match poke {
@@ -64,6 +68,13 @@ pub(crate) async fn listen(
         }
     });
     Ok(Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// The scopes of which the device may hear now; a problem once it is revoked.
+async fn hears(app: &App, device: &Device) -> Result<BTreeSet<ScopeId>, Problem> {
+    let device = device.clone();
+    let scopes = app.call(move |hub, _| hub.hears(&device)).await?.map_err(|error| Problem::of(&error))?;
+    Ok(scopes.ok_or_else(revoked)?.into_iter().collect())
 }
 
 fn event(poke: &Poke) -> Event {

@@ -1,5 +1,6 @@
 //! Devices: invitation, enrolment, authentication, revocation and what each last said of itself.
 
+use tokio::sync::watch;
 use xunyuan_core::error::{Error, ErrorKind, Refusal};
 use xunyuan_core::id::{DeviceId, ScopeId, UserId, hash_parts, short_hash};
 use xunyuan_core::limits::CLOCK_SKEW_SUSPICIOUS_MS;
@@ -161,10 +162,27 @@ impl Hub {
     pub fn revoke(&self, device: DeviceId, now_ms: i64) -> Result<(), Error> {
         let found = self.write(move |writer| store::device::revoke(&writer.conn, device, now_ms))?;
         if found {
+            self.inner.shared.note_rights();
             Ok(())
         } else {
             Err(Error::new(ErrorKind::NotFound, "没有这台设备", "no such device is enrolled"))
         }
+    }
+
+    /// Moves whenever [`Hub::hears`] may have another answer.
+    #[must_use]
+    pub fn rights(&self) -> watch::Receiver<u64> {
+        self.inner.shared.rights.subscribe()
+    }
+
+    /// The scopes of which a device may hear now; `None` once it is revoked.
+    ///
+    /// # Errors
+    /// `Storage` or `Corrupt` when reading fails.
+    pub fn hears(&self, device: &Device) -> Result<Option<Vec<ScopeId>>, Error> {
+        let row = self.inner.shared.read(|conn| store::device::find(conn, device.id))?;
+        let is_known = row.is_some_and(|row| row.revoked_at_ms.is_none());
+        Ok(is_known.then(|| self.catalog().grants(&device.user)))
     }
 
     /// Every device ever enrolled, in the order of their codes.

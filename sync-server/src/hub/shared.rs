@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::error::Error;
 use xunyuan_core::id::{DeviceId, ScopeId, UserId};
@@ -86,6 +86,8 @@ impl Epochs {
 pub(super) struct Shared {
     pub(super) identity: Identity,
     pub(super) pokes: broadcast::Sender<Poke>,
+    /// Moves whenever devices or grants may have changed: who listens looks whether it still may.
+    pub(super) rights: watch::Sender<u64>,
     pub(super) seen: SeenMarks,
     pub(super) counters: Counters,
     pub(super) losses: Losses,
@@ -99,6 +101,7 @@ impl Shared {
         Self {
             identity,
             pokes: broadcast::Sender::new(1_024),
+            rights: watch::Sender::new(0),
             seen: SeenMarks::default(),
             counters: Counters::default(),
             losses: Losses::default(),
@@ -115,6 +118,12 @@ impl Shared {
 
     pub(super) fn put_catalog(&self, catalog: Arc<Catalog>) {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+        self.note_rights();
+    }
+
+    /// Says that devices or grants may have changed.
+    pub(super) fn note_rights(&self) {
+        self.rights.send_modify(|times| *times = times.wrapping_add(1));
     }
 
     /// Reads in one transaction of its own, so that all of it is of one moment.

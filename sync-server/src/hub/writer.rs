@@ -211,6 +211,8 @@ impl Writer {
             Err(error) => return tracing::error!(%error, "definitions were not counted"),
         };
         let before = self.others.replace((version, count));
+        // It may have been a device that was revoked.
+        self.shared.note_rights();
         if before.is_none_or(|(_, known)| known == count) {
             return;
         }

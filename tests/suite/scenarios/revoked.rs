@@ -1,14 +1,21 @@
 //! sc.13: a phone was lost. What it never sent reaches the branch as evidence, then it is emptied.
 
+use std::io::Read as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use xunyuan_core::id::{DeviceId, DocumentId};
-use xunyuan_core::replica::Answer;
+use xunyuan_core::replica::{Answer, Replica};
 use xunyuan_tests::laws::{check_settled, status};
 use xunyuan_tests::people::fields;
-use xunyuan_tests::process::{Branch, xunyuan};
+use xunyuan_tests::process::{Branch, terminal, xunyuan};
 use xunyuan_tests::seed::Seed;
 use xunyuan_tests::world::World;
+
+/// Most time that may pass until a revocation is felt; the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn revoke(world: &mut World, device: usize) -> DeviceId {
     let id = world.replica(device).identity().device;
@@ -167,4 +174,42 @@ fn an_erased_replica_says_so_and_keeps_nobody_else_from_syncing() {
     // Who means the erased one is told.
     assert_eq!(xunyuan(&one, &["sync"]).code, Some(5));
     assert_eq!(xunyuan(&one, &["list"]).code, Some(5));
+}
+
+#[test]
+fn a_revoked_device_hears_nothing_more_and_a_watching_one_is_erased_at_once() {
+    let dir = TempDir::new().unwrap();
+    let branch = Branch::founded(&dir.path().join("branch"));
+    let replica = branch.enroll("u.fd01", dir.path());
+    assert_eq!(xunyuan(&replica, &["sync"]).code, Some(0));
+    let (token, code) = {
+        let opened = Replica::open(&replica).unwrap();
+        (opened.identity().token.clone(), opened.identity().device_code.clone())
+    };
+    let mut stream = ureq::get(format!("{}/v1/pokes", branch.url()))
+        .header("authorization", format!("Bearer {token}"))
+        .call()
+        .unwrap();
+    let watching = terminal(&replica, &["sync", "--watch", "--every", "3600"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Let the watch make its first exchange and listen.
+    let listeners = || ureq::get(format!("{}/metrics", branch.url())).call().unwrap().into_body();
+    let began = Instant::now();
+    while !listeners().read_to_string().unwrap().contains("poke_streams 2") {
+        assert!(began.elapsed() < PATIENCE, "the terminal does not listen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let _ = branch.command(&["revoke", &code]).good();
+    let revoked = Instant::now();
+    let mut rest = Vec::new();
+    // Its end; only comments that keep it open may have come before.
+    let _ = stream.body_mut().as_reader().read_to_end(&mut rest);
+    assert!(!String::from_utf8_lossy(&rest).contains("data:"));
+    assert!(revoked.elapsed() < PATIENCE, "the stream went on for {:?}", revoked.elapsed());
+    assert_eq!(watching.wait_with_output().unwrap().status.code(), Some(5));
+    assert!(revoked.elapsed() < PATIENCE, "erased after {:?}", revoked.elapsed());
+    assert_eq!(xunyuan(&replica, &["list"]).code, Some(5));
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -16,6 +17,7 @@ use xunyuan_core::error::ErrorKind;
 use xunyuan_core::replica::Replica;
 
 use super::session::{Outcome, Session};
+use crate::device::revoked;
 use crate::failure::Failure;
 use crate::net::{Backoff, Carrier, EventReader};
 use crate::output::Output;
@@ -40,13 +42,14 @@ struct Watched {
 }
 
 /// Watches every replica that `files` names, now and later, until the process ends or every one of
-/// them is erased by the branch.
+/// them is erased by the branch, which is a failure.
 pub(crate) fn watch(
     session: &Session<'_>,
     files: impl Fn() -> Vec<PathBuf>,
     every: Duration,
 ) -> Result<(), Failure> {
     let (sender, pokes) = mpsc::channel();
+    let mut erased = false;
     let mut watched: BTreeMap<PathBuf, Option<Watched>> = BTreeMap::new();
     session
         .output
@@ -57,13 +60,19 @@ pub(crate) fn watch(
         }
         for (file, place) in &mut watched {
             let Some(one) = place else { continue };
-            if !file.exists() || (one.is_due(file) && one.exchange(session, file, every, &sender).is_break())
-            {
-                *place = None;
+            if file.exists() && !one.is_due(file) {
+                continue;
+            }
+            match if file.exists() { one.exchange(session, file, every, &sender) } else { Break(false) } {
+                Continue(()) => {}
+                Break(by_order) => {
+                    erased |= by_order;
+                    *place = None;
+                }
             }
         }
         if watched.values().all(Option::is_none) {
-            return Ok(());
+            return if erased { Err(revoked()) } else { Ok(()) };
         }
         hear(&pokes, &mut watched);
     }
@@ -99,14 +108,14 @@ impl Watched {
         Instant::now() >= self.due || (!self.offline && trace(file) != self.trace)
     }
 
+    /// One exchange; a break where there is nothing more to watch, true when it was erased.
     fn exchange(
         &mut self,
         session: &Session<'_>,
         file: &Path,
         every: Duration,
         sender: &Sender<PathBuf>,
-    ) -> std::ops::ControlFlow<()> {
-        use std::ops::ControlFlow::{Break, Continue};
+    ) -> ControlFlow<bool> {
         let mut replica = match Replica::open(file) {
             Ok(replica) => replica,
             Err(error) if error.kind() == ErrorKind::Busy => {
@@ -115,7 +124,7 @@ impl Watched {
             }
             Err(error) => {
                 session.output.failure(&crate::device::damaged(file, error.into(), session.clock));
-                return Break(());
+                return Break(false);
             }
         };
         let outcome = session.exchange(&mut replica);
@@ -138,7 +147,7 @@ impl Watched {
         self.trace = trace(file);
         self.tell(session.output, (user.as_str(), &person), &outcome);
         self.due = Instant::now() + self.next_wait(&outcome, every);
-        if erased { Break(()) } else { Continue(()) }
+        if erased { Break(true) } else { Continue(()) }
     }
 
     /// One line when something moved or the connection came or went; silence otherwise.
