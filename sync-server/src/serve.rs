@@ -25,6 +25,7 @@ pub async fn serve(
     until: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let router = routes::router(app.clone());
+    let looking = tokio::spawn(look_after_duties(app.clone()));
     let stopped = app.stopped();
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
         until.await;
@@ -43,10 +44,44 @@ pub async fn serve(
         })?,
         () = overdue => warn!("connections were still open after the grace period"),
     }
+    looking.abort();
     if !app.idle().await {
         warn!("calls of the hub were still running after the grace period");
     }
     Ok(())
+}
+
+/// How often duties are looked at when nothing arrives.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
+/// How long arrivals are gathered before they are looked at.
+const GATHER: Duration = Duration::from_millis(400);
+
+/// Judges duties when records arrive and when time passes, until the server stops. What was due while it
+/// was off is caught up with at the first look.
+async fn look_after_duties(app: App) {
+    let mut pokes = app.hub.subscribe();
+    loop {
+        let more = match app.call(|hub, now_ms| hub.look(now_ms)).await {
+            Ok(Ok(look)) => look.more,
+            Ok(Err(error)) => {
+                warn!(%error, "duties were not looked at");
+                false
+            }
+            // Too busy, or stopping: the next turn will do.
+            Err(_) => false,
+        };
+        if more {
+            tokio::task::yield_now().await;
+            continue;
+        }
+        tokio::select! {
+            () = app.stopped() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            // Missed pokes and a closed channel only mean another look.
+            _ = pokes.recv() => tokio::time::sleep(GATHER).await,
+        }
+        while pokes.try_recv().is_ok() {}
+    }
 }
 
 /// Resolves on SIGINT or SIGTERM.

@@ -26,6 +26,12 @@ impl<'c> Days<'c> {
         Self { catalog, zone }
     }
 
+    /// The definitions behind them.
+    #[must_use]
+    pub const fn catalog(&self) -> &'c Catalog {
+        self.catalog
+    }
+
     /// Local time; the epoch where `at_ms` is outside the calendar.
     #[must_use]
     pub fn local(&self, at_ms: i64) -> DateTime {

@@ -29,7 +29,7 @@ pub use record::{Arrival, Record};
 pub use remind::{Reminder, reminders};
 pub use retain::kept_until;
 pub use single::of_record;
-pub use slots::{of_slot, silence, slots_of};
+pub use slots::{begun, of_slot, silence, slots_of};
 
 use crate::definition::Title;
 use crate::id::{DeviceId, DocumentId, UserId};

@@ -27,17 +27,6 @@ pub fn of_slot(days: &Days<'_>, rule: &Rule, slot: &Slot, sheet: Option<&Record>
     if owners.is_empty() {
         return None;
     }
-    // A sheet that was begun is a patrol that was made; whether it is finished is its own affair.
-    let begun = sheet.and_then(|sheet| {
-        let place = sheet.model.events.iter().position(|event| event.kind == keys::CREATE)?;
-        let event = &sheet.model.events[place];
-        Some(Deed {
-            event: event.id.clone(),
-            at_ms: sheet.at_ms(place),
-            received_ms: sheet.received_ms(&event.id),
-            is_suspicious: sheet.is_suspicious(event),
-        })
-    });
     Some(Duty {
         key: key(&rule.id, &slot.project, &slot.key),
         rule: rule.id.clone(),
@@ -48,7 +37,21 @@ pub fn of_slot(days: &Days<'_>, rule: &Rule, slot: &Slot, sheet: Option<&Record>
         period: slot.starts.date().to_string(),
         opens_ms: days.ms(slot.opens),
         due_ms: Some(days.ms(slot.missed)),
-        outcome: begun.map_or(Outcome::Waiting, Outcome::Done),
+        outcome: sheet.and_then(begun).map_or(Outcome::Waiting, Outcome::Done),
+    })
+}
+
+/// The beginning of a sheet: a sheet that was begun is a patrol that was made; whether it is finished is its
+/// own affair.
+#[must_use]
+pub fn begun(sheet: &Record) -> Option<Deed> {
+    let place = sheet.model.events.iter().position(|event| event.kind == keys::CREATE)?;
+    let event = &sheet.model.events[place];
+    Some(Deed {
+        event: event.id.clone(),
+        at_ms: sheet.at_ms(place),
+        received_ms: sheet.received_ms(&event.id),
+        is_suspicious: sheet.is_suspicious(event),
     })
 }
 

@@ -5,6 +5,7 @@
 //! speaks Chinese or English and, with `--json`, one JSON value.
 
 mod definitions;
+mod duties;
 pub mod output;
 pub(crate) mod people;
 pub mod qr;
@@ -68,6 +69,8 @@ enum Command {
     },
     /// 设备:最近联系、未同步、版本、时钟 · Devices: last seen, pending, versions, skew
     Devices,
+    /// 责任清单:谁在何时前该做什么,现在怎样 · Duties: who owes what by when, and how it stands
+    Duties(duties::Arguments),
     /// 被拒的内容及原因 · What the branch refused, and why
     Refusals {
         /// 最多显示几条 · Most lines to show
@@ -219,6 +222,7 @@ fn perform(command: Command, context: &Context) -> Result<Report, Error> {
         Command::Invite(arguments) => people::invite(context, &arguments),
         Command::Revoke { device } => people::revoke(context, &device),
         Command::Devices => people::devices(context),
+        Command::Duties(arguments) => duties::list(context, &arguments),
         Command::Refusals { limit } => people::refusals(context, limit),
         Command::Definitions(Definitions::Check { dir }) => definitions::check(context, &dir),
         Command::Definitions(Definitions::Load { dir }) => definitions::load(context, &dir),

@@ -65,6 +65,12 @@ pub(super) fn field(change: &Change<'_>, field: &Field, value: &Value, current: 
         (FieldType::Choice(set), Value::Text(id)) => {
             response(change.catalog, set.as_deref(), id, current, zh, en)
         }
+        // The branch server is no person of the organisation; what it records, it recorded.
+        (FieldType::Ref(Target::User), Value::Text(id))
+            if change.author.is_server && *id == change.author.user.as_str() =>
+        {
+            Ok(())
+        }
         (FieldType::Ref(target), Value::Text(id)) => reference(change.catalog, target, id, current, zh, en),
         (FieldType::Set(Element::Ref(target)), Value::Text(id)) => {
             reference(change.catalog, target, id, current, zh, en)

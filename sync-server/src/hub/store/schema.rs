@@ -5,7 +5,7 @@ use xunyuan_core::projection;
 
 /// All steps, oldest first.
 pub(super) const STEPS: &[&str] =
-    &[BRANCH, projection::SCHEMA, EVIDENCE, EPOCHS, projection::FACTS_SCHEMA, UPKEEP];
+    &[BRANCH, projection::SCHEMA, EVIDENCE, EPOCHS, projection::FACTS_SCHEMA, UPKEEP, DUTIES];
 
 /// The log and what stands around it.
 const BRANCH: &str = "
@@ -166,4 +166,55 @@ CREATE TABLE upkeep (
     task TEXT PRIMARY KEY              -- project: write the rows of every document again
 ) STRICT, WITHOUT ROWID;
 INSERT INTO upkeep (task) VALUES ('project');
+";
+
+/// Who owes what, and how far the branch has looked.
+const DUTIES: &str = "
+CREATE TABLE duty (
+    -- One thing that somebody owes, as last judged. Rows follow from records, rules and time, but for what
+    -- was escalated and when something arrived, which are kept.
+    key TEXT PRIMARY KEY,              -- the duty's name for ever
+    rule TEXT NOT NULL,
+    unit TEXT NOT NULL,                -- project or branch
+    kind INTEGER NOT NULL,             -- 1 record, 2 slot, 3 ledger or report of a unit, 4 device
+    subject TEXT NOT NULL,             -- document, slot, ledger or report, device
+    document BLOB,                     -- the record or sheet
+    owners TEXT NOT NULL,              -- u:<person> or r:<role>, separated by spaces
+    period TEXT NOT NULL,
+    opens_ms INTEGER NOT NULL,
+    due_ms INTEGER,                    -- null where it has no time
+    outcome INTEGER NOT NULL,          -- 0 waiting, 1 done, 2 broken
+    event TEXT NOT NULL,               -- what fulfilled it; empty where nothing did
+    at_ms INTEGER,                     -- when it was done or broken
+    received_ms INTEGER,               -- server clock when that arrived
+    suspicious INTEGER NOT NULL,       -- 1 where the clock of the deed is no evidence
+    status TEXT NOT NULL,              -- as last judged
+    steps INTEGER NOT NULL,            -- steps of the escalation that were taken, one bit each
+    next_ms INTEGER                    -- when to judge it again; null where time changes nothing
+) STRICT, WITHOUT ROWID;
+CREATE INDEX duty_by_next ON duty (next_ms) WHERE next_ms IS NOT NULL;
+CREATE INDEX duty_by_document ON duty (document) WHERE document IS NOT NULL;
+CREATE INDEX duty_by_rule ON duty (rule, unit, opens_ms);
+CREATE INDEX duty_by_unit ON duty (unit, status, due_ms);
+
+CREATE TABLE duty_deed (
+    -- What of a record fulfils a duty that is not its own.
+    key TEXT NOT NULL,
+    document BLOB NOT NULL,
+    event TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    received_ms INTEGER,
+    suspicious INTEGER NOT NULL,
+    PRIMARY KEY (key, document)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE duty_clock (
+    -- How far the branch has looked: everything after it is caught up with at the next look.
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    born_ms INTEGER NOT NULL,          -- nothing that was due before is escalated
+    looked_ms INTEGER NOT NULL,        -- units, slots and devices were looked at until then
+    log_id INTEGER NOT NULL,           -- records in the log up to here were looked at
+    rules TEXT NOT NULL,               -- the definitions that were in force
+    sweep_id INTEGER                   -- rows of the projection up to here were looked at again; null when done
+) STRICT;
 ";

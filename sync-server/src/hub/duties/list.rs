@@ -1,0 +1,85 @@
+//! Duties as the branch lists them.
+
+use xunyuan_core::definition::Title;
+use xunyuan_core::duty::{Days, Duty, Outcome, Status};
+use xunyuan_core::error::Error;
+use xunyuan_core::id::DocumentId;
+use xunyuan_core::projection;
+
+use super::judge::{Bench, of_row};
+use crate::hub::Hub;
+use crate::hub::store::duty::{self, Wanted};
+
+/// Which duties to list; `Default` lists all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DutyFilter {
+    /// Of this project or the branch.
+    pub unit: Option<String>,
+    /// Of this rule.
+    pub rule: Option<String>,
+    /// With one of these; empty: any.
+    pub statuses: Vec<Status>,
+    /// About this record.
+    pub document: Option<DocumentId>,
+}
+
+/// A duty and how it stands now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DutyView {
+    /// The duty.
+    pub duty: Duty,
+    /// The rule's name.
+    pub title: Title,
+    /// How it stands.
+    pub status: Status,
+    /// True when the clock of the device that did it is no evidence.
+    pub is_suspicious: bool,
+    /// When it was done, milliseconds since 1970.
+    pub done_ms: Option<i64>,
+    /// When the branch heard of that.
+    pub received_ms: Option<i64>,
+    /// Steps of the escalation that were taken.
+    pub steps: u32,
+    /// The number of the record that it is about.
+    pub number: Option<String>,
+}
+
+impl Hub {
+    /// Duties as they stand at `now_ms`, by due time.
+    ///
+    /// # Errors
+    /// `Storage` or `Corrupt` when reading fails.
+    pub fn duties(&self, filter: &DutyFilter, now_ms: i64) -> Result<Vec<DutyView>, Error> {
+        let catalog = self.catalog();
+        let shared = &self.inner.shared;
+        let wanted =
+            Wanted { unit: filter.unit.as_deref(), rule: filter.rule.as_deref(), document: filter.document };
+        shared.read(|conn| {
+            let days = Days::of(&catalog);
+            let bench = Bench::reading(conn, shared, &days, now_ms)?;
+            let mut views = Vec::new();
+            for row in duty::list(conn, &wanted)? {
+                let Some(rule) = catalog.rule(&row.rule) else { continue };
+                let duty = of_row(&row, rule);
+                let status = bench.status(rule, &duty);
+                if !filter.statuses.is_empty() && !filter.statuses.contains(&status) {
+                    continue;
+                }
+                let deed = if let Outcome::Done(deed) = &duty.outcome { Some(deed.clone()) } else { None };
+                let record = duty.subject.document().map(|document| projection::row(conn, document));
+                let record = record.transpose()?.flatten();
+                views.push(DutyView {
+                    title: rule.title.clone(),
+                    status,
+                    is_suspicious: deed.as_ref().is_some_and(|deed| deed.is_suspicious),
+                    done_ms: deed.as_ref().map(|deed| deed.at_ms),
+                    received_ms: deed.and_then(|deed| deed.received_ms),
+                    steps: row.steps.count_ones(),
+                    number: record.and_then(|row| row.number.or(row.temp_number)),
+                    duty,
+                });
+            }
+            Ok(views)
+        })
+    }
+}
