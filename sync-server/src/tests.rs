@@ -132,6 +132,7 @@ fn idle(protocol: u16) -> Request {
         cursor: 0,
         chain: [0; 32],
         full: false,
+        held: None,
     };
     Request {
         protocol,

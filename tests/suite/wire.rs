@@ -88,6 +88,7 @@ fn request() -> Request {
                 cursor: 300,
                 chain: [0xc4; 32],
                 full: false,
+                held: None,
             },
             ScopeRequest {
                 scope: ScopeId::new("br.hz/definitions"),
@@ -95,6 +96,7 @@ fn request() -> Request {
                 cursor: 0,
                 chain: [0; 32],
                 full: true,
+                held: None,
             },
         ],
         definitions: vec![definition()],

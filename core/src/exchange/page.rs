@@ -6,23 +6,32 @@
 use crate::error::{Error, ErrorKind};
 use crate::wire::key;
 use crate::wire::log::{Chain, Digest, Link, head_signing_bytes};
-use crate::wire::message::{ScopeReply, ScopeRequest};
+use crate::wire::message::{Head, ScopeReply, ScopeRequest};
 
 /// Checks that `reply` continues exactly where `asked` stood.
 ///
 /// The records may come in any order; they are sorted by seq here. A head, where there is one, is
 /// checked against `server_key`; that its digest equals the device's own is for the caller, after
-/// applying.
+/// applying. `kept` is the signed head that the device said it holds, if it said so: the server does not
+/// repeat it.
 ///
 /// # Errors
 /// `Protocol` with what does not fit; nothing of the page may be applied then.
-pub fn verify(asked: &ScopeRequest, reply: &mut ScopeReply, server_key: &[u8; 32]) -> Result<(), Error> {
+pub fn verify(
+    asked: &ScopeRequest,
+    reply: &mut ScopeReply,
+    server_key: &[u8; 32],
+    kept: Option<Head>,
+) -> Result<(), Error> {
     if reply.scope != asked.scope {
         return Err(unfit("回复的范围与请求不符", "the reply is for another scope"));
     }
     if reply.next_cursor == asked.cursor && reply.chain == [0; 32] {
         // The server did not repeat it; that both stand at the same chain is what it checked.
         reply.chain = asked.chain;
+        if reply.head == Some(Head::HELD) && asked.held.is_some() {
+            reply.head = kept;
+        }
     }
     reply.records.sort_by_key(|record| record.seq);
     let mut chain = Chain(asked.chain);
@@ -63,12 +72,19 @@ mod tests {
     use super::*;
     use crate::id::{ChangeHash, DeviceId, DocumentId, ScopeId, UserId};
     use crate::wire::key::Key;
-    use crate::wire::message::{Body, Head, Record};
+    use crate::wire::message::{Body, Record};
 
     const SEED: [u8; 32] = [9; 32];
 
     fn asked() -> ScopeRequest {
-        ScopeRequest { scope: ScopeId::of("pj.a", "desk"), epoch: 1, cursor: 0, chain: [0; 32], full: false }
+        ScopeRequest {
+            scope: ScopeId::of("pj.a", "desk"),
+            epoch: 1,
+            cursor: 0,
+            chain: [0; 32],
+            full: false,
+            held: None,
+        }
     }
 
     fn reply() -> ScopeReply {
@@ -91,7 +107,7 @@ mod tests {
     }
 
     fn verified(reply: &mut ScopeReply) -> Result<(), Error> {
-        verify(&asked(), reply, &Key::from_seed(&SEED).public())
+        verify(&asked(), reply, &Key::from_seed(&SEED).public(), None)
     }
 
     #[test]
@@ -107,11 +123,28 @@ mod tests {
         let whole = reply();
         let asked = ScopeRequest { epoch: 1, cursor: 3, chain: whole.chain, ..asked() };
         let mut idle = ScopeReply { records: Vec::new(), chain: [0; 32], ..whole.clone() };
-        verify(&asked, &mut idle, &Key::from_seed(&SEED).public()).unwrap();
+        verify(&asked, &mut idle, &Key::from_seed(&SEED).public(), None).unwrap();
         assert_eq!(idle.chain, whole.chain);
         let other = ScopeRequest { chain: [5; 32], ..asked };
         let mut idle = ScopeReply { records: Vec::new(), chain: [0; 32], ..whole };
-        assert!(verify(&other, &mut idle, &Key::from_seed(&SEED).public()).is_err(), "the head is signed");
+        let key = Key::from_seed(&SEED).public();
+        assert!(verify(&other, &mut idle, &key, None).is_err(), "the head is signed");
+    }
+
+    #[test]
+    fn a_head_that_is_held_is_not_repeated() {
+        let (whole, key) = (reply(), Key::from_seed(&SEED).public());
+        let asked = ScopeRequest { epoch: 1, cursor: 3, chain: whole.chain, held: Some(7), ..asked() };
+        let idle =
+            ScopeReply { records: Vec::new(), chain: [0; 32], head: Some(Head::HELD), ..whole.clone() };
+        let mut page = idle.clone();
+        verify(&asked, &mut page, &key, whole.head.clone()).unwrap();
+        assert_eq!(page.head, whole.head);
+        assert!(verify(&asked, &mut idle.clone(), &key, None).is_err(), "nothing is held");
+        let unsaid = ScopeRequest { held: None, ..asked.clone() };
+        assert!(verify(&unsaid, &mut idle.clone(), &key, whole.head.clone()).is_err(), "nothing was said");
+        let later = ScopeRequest { cursor: 2, ..asked };
+        assert!(verify(&later, &mut idle.clone(), &key, whole.head).is_err(), "there is news");
     }
 
     #[test]

@@ -171,7 +171,8 @@ impl Replica {
         progress: &mut Progress,
     ) -> Result<bool, Error> {
         let from = asked.scopes.iter().find(|from| from.scope == page.scope).ok_or_else(unasked)?;
-        let verified = page::verify(from, &mut page, &self.identity.server_key);
+        let kept = from.held.and_then(|_| self.kept_head(from).transpose()).transpose()?;
+        let verified = page::verify(from, &mut page, &self.identity.server_key, kept);
         let mut standing = scopes::find(self.store.reader(), &page.scope)?.ok_or_else(unasked)?;
         if (standing.cursor, standing.chain) != (from.cursor, from.chain) {
             return Ok(false);

@@ -23,7 +23,7 @@ use crate::store::scopes::{self, ScopeRow};
 use crate::store::{former, outbox, stubs};
 use crate::time::Moment;
 use crate::wire::log::{Chain, Digest, Link, Walk};
-use crate::wire::message::{Body, Cut, Head, Run};
+use crate::wire::message::{Body, Cut, Head, Run, ScopeRequest};
 use crate::wire::repair::{Given, Placed, Proof, Repair, Repaired, Rung};
 use crate::wire::run;
 
@@ -200,6 +200,14 @@ impl Replica {
     fn proof(&self, scope: &ScopeId) -> Result<Option<Proof>, Error> {
         let kept = repair::proof(self.store.reader(), scope)?;
         Ok(kept.and_then(|bytes| minicbor::decode(&bytes).ok()))
+    }
+
+    /// The signed head that is kept for exactly this place in a scope's log.
+    pub(super) fn kept_head(&self, at: &ScopeRequest) -> Result<Option<Head>, Error> {
+        let proof = self.proof(&at.scope)?.filter(|proof| {
+            (proof.epoch, proof.seq, proof.chain) == (at.epoch, at.cursor, at.chain) && at.epoch != 0
+        });
+        Ok(proof.map(|proof| Head { count: proof.count, sum: proof.sum, signature: proof.signature }))
     }
 
     /// Takes the next step of a comparison, and ends the repair when nothing is left to do.

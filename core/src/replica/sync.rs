@@ -18,7 +18,7 @@ use crate::store::outbox::{self, OutboxRow};
 use crate::store::scopes::{self, ScopeRow};
 use crate::store::{identity, stubs};
 use crate::time::Moment;
-use crate::wire::log::grants_tag;
+use crate::wire::log::{Digest, grants_tag};
 use crate::wire::message::{Author, Health, PROTOCOL, PushedRun, Reply, Request, Run, ScopeRequest};
 use crate::wire::{frame, run};
 
@@ -211,7 +211,8 @@ impl Replica {
         // Until the organisation is known, neither rows nor retention can be right: ask for it first.
         let most = if self.catalog.organisation().is_some() { REQUEST_SCOPES_MAX - 1 } else { 0 };
         let turn = self.exchange.take_turn(&rest, most);
-        let scopes: Vec<ScopeRequest> = first.into_iter().chain(turn).map(scope_request).collect();
+        let scopes: Vec<ScopeRequest> =
+            first.into_iter().chain(turn).map(|row| self.scope_request(row)).collect::<Result<_, _>>()?;
         let pending = outbox::pending(connection, PUSH_BYTES_MAX)?;
         // What the server has lost goes first: later work builds on it, and so do official numbers.
         let Push { mut definitions, runs: push, sent: runs } = {
@@ -252,6 +253,22 @@ impl Replica {
             repairs: (!repairs.is_empty()).then_some(repairs),
         };
         Ok((request, Asked { scopes, runs, wanted_any, repairs: repairing }))
+    }
+
+    /// Where the replica stands in a scope.
+    fn scope_request(&self, row: ScopeRow) -> Result<ScopeRequest, Error> {
+        let digest = Digest { count: row.count, sum: row.sum };
+        let mut at = ScopeRequest {
+            scope: row.scope,
+            epoch: row.epoch,
+            cursor: row.cursor,
+            chain: row.chain,
+            full: row.want_own,
+            held: None,
+        };
+        let kept = self.kept_head(&at)?.filter(|head| (head.count, head.sum) == (row.count, row.sum));
+        at.held = kept.map(|_| digest.tag());
+        Ok(at)
     }
 
     /// Packs and signs consecutive changes of one document.
@@ -319,16 +336,6 @@ pub(super) fn place_in(definitions: &mut Vec<DefinitionRef>, definition: &Defini
         definitions.len() - 1
     });
     u32::try_from(place).unwrap_or(u32::MAX)
-}
-
-fn scope_request(row: ScopeRow) -> ScopeRequest {
-    ScopeRequest {
-        scope: row.scope,
-        epoch: row.epoch,
-        cursor: row.cursor,
-        chain: row.chain,
-        full: row.want_own,
-    }
 }
 
 /// Cuts pending changes into runs: consecutive changes of one actor on one document, each directly

@@ -224,6 +224,7 @@ mod tests {
                 cursor: 3,
                 chain: [1; 32],
                 full: false,
+                held: None,
             }],
             definitions: vec![DefinitionRef {
                 id: "tpl.a".into(),

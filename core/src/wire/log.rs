@@ -152,6 +152,14 @@ impl Digest {
         self.count = self.count.wrapping_add(other.count);
     }
 
+    /// First 8 bytes of SHA-256 over count and sum: what a device says of the signed head that it holds.
+    #[must_use]
+    pub fn tag(&self) -> u64 {
+        let hash = hash_parts("xunyuan/held/1", &[&self.count.to_be_bytes(), &self.sum]);
+        let [a, b, c, d, e, f, g, h, ..] = hash;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// Takes one change (or definition) out again.
     pub fn remove(&mut self, document: &DocumentId, hash: &ChangeHash) {
         let share = share(document, hash);

@@ -98,6 +98,10 @@ pub struct ScopeRequest {
     /// True when the device wants its own runs with their changes too (its store was lost).
     #[n(4)]
     pub full: bool,
+    /// Where the device keeps a signed head of this epoch at the cursor: the tag of the digest in it. While it
+    /// still holds, the server does not repeat the head.
+    #[n(5)]
+    pub held: Option<u64>,
 }
 
 /// One signed run as a device pushes it.
@@ -271,7 +275,8 @@ pub struct ScopeReply {
     #[n(4)]
     #[cbor(with = "minicbor::bytes")]
     pub chain: [u8; 32],
-    /// The signed head, when `next_cursor` is the head of the log.
+    /// The signed head, when `next_cursor` is the head of the log; all zeros when it is the one that the
+    /// device said it holds.
     #[n(5)]
     pub head: Option<Head>,
     /// True when more records wait behind `next_cursor`.
@@ -294,6 +299,11 @@ pub struct Head {
     #[n(2)]
     #[cbor(with = "minicbor::bytes")]
     pub signature: [u8; 64],
+}
+
+impl Head {
+    /// Stands for the head that the device holds already.
+    pub const HELD: Self = Self { count: 0, sum: [0; 32], signature: [0; 64] };
 }
 
 /// One row of a scope's log.

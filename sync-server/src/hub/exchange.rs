@@ -49,6 +49,7 @@ impl Hub {
             admit::Admitted::default()
         } else {
             let from = device.clone();
+            let _part = self.inner.shared.ahead.take(admit::weight(&push));
             let ahead = admit::look(&self.inner.shared, device, &definitions, &push, now_ms)
                 .map_err(ExchangeFailure::Internal)?;
             self.write(move |writer| admit::push(writer, &from, &definitions, &push, ahead, now_ms)).map_err(

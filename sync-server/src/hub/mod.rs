@@ -60,6 +60,9 @@ pub struct HubOptions {
     pub entropy: [u8; 32],
     /// Most documents that stay in memory.
     pub documents_max: usize,
+    /// Most runs that are prepared for the writer at a time, each counted with the size of its changes; with
+    /// `documents_max` this bounds what documents take of memory.
+    pub ahead_max: usize,
     /// Most writes that may wait; more are refused as overload.
     pub queue_max: usize,
     /// Most writes in one transaction.
@@ -73,7 +76,7 @@ impl HubOptions {
     /// The usual sizes, with fresh random bytes.
     #[must_use]
     pub const fn new(entropy: [u8; 32]) -> Self {
-        Self { entropy, documents_max: 256, queue_max: 256, group_max: 64, beside: false }
+        Self { entropy, documents_max: 256, ahead_max: 320, queue_max: 256, group_max: 64, beside: false }
     }
 }
 
@@ -167,7 +170,7 @@ impl Hub {
             key,
         };
         let catalog = definitions::load(&conn)?;
-        let shared = Arc::new(Shared::new(identity, catalog, path.clone()));
+        let shared = Arc::new(Shared::new(identity, catalog, path.clone(), options.ahead_max));
         if !options.beside {
             repair::count(&shared)?;
         }

@@ -156,7 +156,8 @@ impl Pager<'_> {
             }
             group(&mut reply.records);
         }
-        if reply.next_cursor == request.cursor {
+        let is_news = reply.next_cursor != request.cursor;
+        if !is_news {
             // The device knows the chain that it asked with.
             reply.chain = [0; 32];
         }
@@ -165,7 +166,8 @@ impl Pager<'_> {
             // Later scopes wait: a page that ends in the middle of one takes nothing of the next.
             self.left = 0;
         } else {
-            reply.head = Some(self.signed(&request.scope, &head));
+            let is_held = !is_news && request.epoch == reply.epoch && request.held == Some(head.digest.tag());
+            reply.head = Some(if is_held { Head::HELD } else { self.signed(&request.scope, &head) });
         }
         self.page.scopes.push(reply);
         Ok(())

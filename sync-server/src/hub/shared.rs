@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::{broadcast, watch};
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::error::Error;
@@ -90,6 +90,8 @@ pub(super) struct Shared {
     pub(super) rights: watch::Sender<u64>,
     pub(super) seen: SeenMarks,
     pub(super) counters: Counters,
+    /// Runs that are looked at ahead of their turn.
+    pub(super) ahead: Budget,
     pub(super) losses: Losses,
     catalog: RwLock<Arc<Catalog>>,
     path: PathBuf,
@@ -97,13 +99,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(identity: Identity, catalog: Catalog, path: PathBuf) -> Self {
+    pub(super) fn new(identity: Identity, catalog: Catalog, path: PathBuf, ahead_max: usize) -> Self {
         Self {
             identity,
             pokes: broadcast::Sender::new(1_024),
             rights: watch::Sender::new(0),
             seen: SeenMarks::default(),
             counters: Counters::default(),
+            ahead: Budget::new(ahead_max),
             losses: Losses::default(),
             catalog: RwLock::new(Arc::new(catalog)),
             path,
@@ -179,6 +182,46 @@ impl SeenMarks {
     }
 }
 
+/// How much may be prepared for the writer at a time: who asks for more waits until others are done.
+#[derive(Debug)]
+pub(super) struct Budget {
+    most: usize,
+    used: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Budget {
+    pub(super) const fn new(most: usize) -> Self {
+        Self { most, used: Mutex::new(0), freed: Condvar::new() }
+    }
+
+    /// Takes a part, at most all of it, until the part is dropped.
+    pub(super) fn take(&self, wanted: usize) -> Part<'_> {
+        let size = wanted.min(self.most);
+        let used = locked(&self.used);
+        let mut used = self
+            .freed
+            .wait_while(used, |used| *used + size > self.most)
+            .unwrap_or_else(PoisonError::into_inner);
+        *used += size;
+        Part { budget: self, size }
+    }
+}
+
+/// A taken part of a [`Budget`].
+#[derive(Debug)]
+pub(super) struct Part<'b> {
+    budget: &'b Budget,
+    size: usize,
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        *locked(&self.budget.used) -= self.size;
+        self.budget.freed.notify_all();
+    }
+}
+
 /// What the hub counts of itself since it was opened.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
@@ -228,4 +271,27 @@ impl Counters {
 /// A panic elsewhere while it was held leaves these plain collections whole.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Budget;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn no_more_is_taken_than_there_is() {
+        let budget = Budget::new(3);
+        let first = budget.take(2);
+        let (sender, taken) = channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _all = budget.take(100);
+                sender.send(()).unwrap();
+            });
+            let second = budget.take(1);
+            assert!(taken.recv_timeout(std::time::Duration::from_millis(50)).is_err());
+            drop((first, second));
+            taken.recv().unwrap();
+        });
+    }
 }

@@ -71,6 +71,7 @@ fn every_bad_body_has_its_status_and_leaves_the_branch_as_it_was() {
         cursor: 0,
         chain: [0; 32],
         full: false,
+        held: None,
     }];
     // The device still gets one order, and no record.
     let (status, answer) = post(&branch, &token, &frame::encode(&asking));

@@ -18,6 +18,8 @@ use crate::hub::devices::Device;
 use crate::hub::shared::Shared;
 use crate::hub::store;
 
+/// Bytes of packed changes that weigh as much as one more run.
+const RUN_BYTES: usize = 8 * 1024;
 /// Runs below which a second thread costs more than it saves.
 const RUNS_FOR_THREADS: usize = 8;
 
@@ -39,6 +41,11 @@ pub(super) struct New {
     pub(super) passed: Passed,
     /// Its rows.
     pub(super) projected: Option<Projected>,
+}
+
+/// What the runs of an exchange weigh while they are looked at.
+pub(in crate::hub) fn weight(pushed: &[PushedRun]) -> usize {
+    pushed.len() + pushed.iter().map(|run| run.run.changes.len()).sum::<usize>() / RUN_BYTES
 }
 
 /// Looks at the runs of one exchange, each on its own.
@@ -70,7 +77,7 @@ pub(in crate::hub) fn look(
         if is_signed && grants.binary_search(&run.scope).is_ok() {
             ahead.changes = Some(candidate.unpacked());
             if *is_new {
-                ahead.new = candidate.begin(shared, &catalog, &ahead);
+                ahead.new = candidate.begin(shared, &catalog, &mut ahead);
             }
         }
         ahead
@@ -106,19 +113,18 @@ pub(in crate::hub) fn look(
 impl Candidate<'_> {
     /// Every check of a signed run that begins a document; none where one of them stops it: then the writer says
     /// so in its own order.
-    fn begin(&self, shared: &Shared, catalog: &Arc<Catalog>, ahead: &Ahead) -> Option<New> {
+    fn begin(&self, shared: &Shared, catalog: &Arc<Catalog>, ahead: &mut Ahead) -> Option<New> {
         if catalog.stream_of(self.definition?) != Some(self.pushed.scope.stream()) {
             return None;
         }
         let held = self.fresh(catalog).ok()?;
-        let changes = Some(Ok(ahead.changes.as_ref()?.as_ref().ok()?.clone()));
+        let changes = ahead.changes.take();
         let checked = self.check_against(&shared.identity, catalog, true, changes, &held);
-        let passed = checked.ok()?;
+        let (passed, model) = checked.ok()?;
         // A ledger's entry is numbered first, which changes its rows.
         let is_final = catalog.ledger(&passed.held.row.definition).is_none();
         let scope: &ScopeId = &self.pushed.scope;
-        let projected =
-            is_final.then(|| projection::project(catalog, scope, &passed.model)).transpose().ok()?;
+        let projected = is_final.then(|| projection::project(catalog, scope, &model)).transpose().ok()?;
         Some(New { catalog: catalog.clone(), passed, projected })
     }
 }

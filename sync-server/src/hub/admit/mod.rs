@@ -38,7 +38,7 @@ use super::writer::Writer;
 use policy::Judged;
 use signer::Signer;
 
-pub(super) use ahead::{Ahead, look};
+pub(super) use ahead::{Ahead, look, weight};
 
 /// What the runs of one exchange came to.
 #[derive(Debug, Default)]
@@ -85,12 +85,12 @@ struct Candidate<'a> {
 /// The new changes of a run that passed every check, and the document with them.
 struct Passed {
     held: Held,
-    /// Changes that were not in the log yet.
-    fresh: Vec<RawChange>,
-    /// True when those are all of the run: it is logged to the byte as it was pushed.
-    is_whole: bool,
-    /// What the document says with them.
-    model: Model,
+    /// Seq of the first change that was not in the log yet.
+    first_seq: u64,
+    /// Those changes: hash and last operation counter of each.
+    changes: Vec<(ChangeHash, u32)>,
+    /// Packed, where they are not all of the run; a whole run is logged to the byte as it was pushed.
+    packed: Option<Vec<u8>>,
     /// What the branch has to record about it.
     late: own::Late,
 }
@@ -210,7 +210,7 @@ impl Candidate<'_> {
         let is_signed = is_signed.unwrap_or_else(|| self.signature_fits());
         let outcome = self.check_against(&writer.shared.identity, &writer.catalog, is_signed, changes, &held);
         match outcome {
-            Ok(passed) => Ok((passed, None)),
+            Ok((passed, _)) => Ok((passed, None)),
             Err(stop) => {
                 if held.row.changes > 0 {
                     writer.documents.put(held);
@@ -220,7 +220,7 @@ impl Candidate<'_> {
         }
     }
 
-    /// The checks that look at what is held of the document.
+    /// The checks that look at what is held of the document; what it then says.
     fn check_against(
         &self,
         identity: &Identity,
@@ -228,7 +228,7 @@ impl Candidate<'_> {
         is_signed: bool,
         changes: Option<Result<Vec<RawChange>, Stop>>,
         held: &Held,
-    ) -> Result<Passed, Stop> {
+    ) -> Result<(Passed, Model), Stop> {
         self.signed(identity, is_signed, held)?;
         let changes = changes.unwrap_or_else(|| self.unpacked())?;
         let known = changes.iter().take_while(|change| held.known.contains_key(&change.hash)).count();
@@ -237,7 +237,10 @@ impl Candidate<'_> {
         let (scratch, edits) = self.applied(held, &fresh, known)?;
         let said: Vec<(&RawChange, Vec<Edit>)> = fresh.iter().zip(edits).collect();
         let Judged { model, late } = self.policy(catalog, held, &scratch, said, known)?;
-        Ok(Passed { held: scratch, fresh, is_whole: known == 0, model, late })
+        let first_seq = fresh.first().map_or(0, |change| change.seq);
+        let changes = fresh.iter().map(|change| (change.hash, op_counter(change))).collect();
+        let packed = (known > 0).then(|| pack(&fresh)).transpose()?;
+        Ok((Passed { held: scratch, first_seq, changes, packed, late }, model))
     }
 
     /// The document as the log has it, or a new one.
@@ -276,15 +279,15 @@ impl Candidate<'_> {
 
     /// Writes the new changes down as one row, then what the branch itself has to say about them.
     fn append(&self, writer: &mut Writer, passed: Passed) -> Result<u64, Error> {
-        let Passed { mut held, fresh, is_whole, late, .. } = passed;
+        let Passed { mut held, first_seq, changes, packed, late } = passed;
         let PushedRun { scope, document, run, .. } = self.pushed;
         let (device, user) = (self.signer.device, self.signer.user.clone());
         let origin = Origin { device, user, received_at_ms: self.now_ms };
         let row = RunRow {
             actor: run.actor,
-            first_seq: fresh.first().map_or(0, |change| change.seq),
-            changes: fresh.iter().map(|change| (change.hash, op_counter(change))).collect(),
-            packed: if is_whole { run.changes.clone() } else { pack(&fresh)? },
+            first_seq,
+            changes,
+            packed: packed.unwrap_or_else(|| run.changes.clone()),
             signature: run.signature,
         };
         let seq = log_run(writer, scope, *document, &origin, &row, &mut held)?;

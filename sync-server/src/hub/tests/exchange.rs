@@ -2,7 +2,7 @@
 
 use super::*;
 use xunyuan_core::error::ErrorKind;
-use xunyuan_core::wire::message::Directive;
+use xunyuan_core::wire::message::{Directive, Head};
 
 use crate::hub::ExchangeFailure;
 
@@ -221,4 +221,26 @@ fn listeners_hear_of_growing_logs_after_the_commit() {
     let poke = pokes.try_recv().unwrap();
     assert_eq!((poke.scope.as_str(), poke.seq), (PATROL, 1));
     assert!(pokes.try_recv().is_err());
+}
+
+#[test]
+fn a_head_that_the_device_holds_is_not_repeated() {
+    let (_dir, hub) = branch();
+    let mut one = Phone::enroll(&hub, "u.pt01", 1);
+    one.open_sheet(&hub, 9);
+    one.sync_all(&hub);
+    one.sync_all(&hub);
+    let heads = |request: &Request| -> Vec<Option<Head>> {
+        one.send(&hub, request).scopes.into_iter().map(|scope| scope.head).collect()
+    };
+    let plain = one.request();
+    let known = heads(&plain);
+    assert!(known.iter().all(|head| head.as_ref().is_some_and(|head| *head != Head::HELD)));
+    let mut held = plain.clone();
+    for scope in &mut held.scopes {
+        scope.held = Some(one.standing[&scope.scope].digest.tag());
+    }
+    assert!(heads(&held).iter().all(|head| *head == Some(Head::HELD)));
+    held.scopes.iter_mut().for_each(|scope| scope.held = scope.held.map(|tag| tag ^ 1));
+    assert_eq!(heads(&held), known, "another digest");
 }

@@ -235,6 +235,7 @@ impl Phone {
             cursor: at.cursor,
             chain: at.chain.0,
             full: false,
+            held: None,
         });
         let grants: Vec<ScopeId> = self.standing.keys().cloned().collect();
         Request {

@@ -91,6 +91,32 @@ fn a_full_queue_is_overload() {
 }
 
 #[test]
+fn little_memory_serves_many_devices_at_once() {
+    let dir = dir();
+    let options = HubOptions { documents_max: 2, ahead_max: 1, ..HubOptions::new([1; 32]) };
+    let hub = Hub::open(&dir.0, &options).unwrap();
+    hub.publish(&everything(), NINE).unwrap();
+    let mut phones: Vec<Phone> = (1..7).map(|number| Phone::enroll(&hub, "u.pt01", number)).collect();
+    for (number, phone) in (0_u8..).zip(&mut phones) {
+        for sheet in 0..5 {
+            phone.open_sheet(&hub, 100 + number * 5 + sheet);
+        }
+    }
+    let before = hub.stats().unwrap();
+    let hub = &hub;
+    std::thread::scope(|scope| {
+        for phone in &mut phones {
+            scope.spawn(move || phone.sync_all(hub));
+        }
+    });
+    phones.iter_mut().for_each(|phone| phone.sync_all(hub));
+    let stats = hub.stats().unwrap();
+    assert_eq!((stats.documents, stats.documents_in_memory), (30, 2));
+    assert!(stats.commits - before.commits <= 6 && stats.fsyncs > before.fsyncs, "{stats:?}");
+    assert!(phones.windows(2).all(|two| two[0].standing == two[1].standing));
+}
+
+#[test]
 fn a_full_disk_fails_the_exchange_and_leaves_the_file_good() {
     let (_dir, hub) = branch();
     let mut one = Phone::enroll(&hub, "u.pt01", 1);
