@@ -132,7 +132,9 @@ fn poison_in_the_log_of_the_branch_stops_one_record_and_nothing_else() {
             let kept = world.hub.refusals(1).unwrap().remove(0);
             assert_eq!((kept.document, kept.bytes), (shared, runs[0].run(0).run.changes), "poison {which}");
         } else {
-            assert!(which > 0, "a change that panics was applied");
+            // What may yet be mended waits.
+            let waits = matches!(reply.verdicts[0], Verdict::Parked { .. });
+            assert!(waits || which > 0, "a change that panics was applied: {reply:?}");
         }
         let report = world.hub.verify(|_| ()).unwrap();
         assert!(report.first_bad.is_some() || which > 0, "poison {which}: verify names the row");

@@ -68,6 +68,9 @@ impl Chain {
     }
 }
 
+/// Most bad places that one walk names; what is beyond them is found by the next one.
+const WALK_BAD_MAX: usize = 100_000;
+
 /// Walks along the stored rows of a log and finds the places at which it is damaged: rows that are missing,
 /// do not hold what they name, or do not follow from the row before.
 #[derive(Clone, Debug)]
@@ -121,8 +124,11 @@ impl<'a> Walk<'a> {
     }
 
     fn step(&mut self, seq: u64) {
-        if seq > self.last + 1 {
-            self.bad.extend(self.last + 1..seq);
+        let next = self.last.saturating_add(1);
+        if seq > next {
+            // A damaged number may claim any gap.
+            let room = WALK_BAD_MAX.saturating_sub(self.bad.len());
+            self.bad.extend((next..seq).take(room));
             self.chain = None;
         }
         self.last = seq;
@@ -291,6 +297,15 @@ mod tests {
             chain.next(&scope, &Link { received_at_ms: 0, ..link(&user) }),
         ];
         assert!(changed.iter().all(|one| *one != same));
+    }
+
+    #[test]
+    fn a_damaged_number_names_no_more_bad_places_than_a_walk_may() {
+        let scope = ScopeId::of("pj.a", "desk");
+        let mut walk = Walk::new(&scope);
+        walk.unreadable(u64::MAX);
+        walk.unreadable(3);
+        assert_eq!(walk.end(u64::MAX, &Chain::default()).len(), super::WALK_BAD_MAX + 2);
     }
 
     #[test]
