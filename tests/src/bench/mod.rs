@@ -4,6 +4,7 @@
 //! the floor that the same run measured on the same machine. Forbids: ways into hub or replica that a
 //! device does not have, but for preparing the branch before the server starts.
 
+mod check;
 mod crowd;
 mod device;
 mod floor;
@@ -62,7 +63,7 @@ impl Asked {
 }
 
 /// What there is to measure; W8, repair, is measured where repair is built.
-const WORKLOADS: [&str; 8] = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9"];
+const WORKLOADS: [&str; 9] = ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9"];
 
 /// Runs the benchmark, or one device of it.
 #[must_use]
@@ -88,8 +89,13 @@ fn run(asked: &Asked) {
         eprintln!("this is a debug build; its figures mean nothing: use --release");
     }
     let mut table = Table::default();
-    stage::build_server();
     let scale = |full: usize| if asked.quick { full.div_ceil(10) } else { full };
+    if asked.wants("CHECK") {
+        check::measure(&mut table, scale(1_000));
+    }
+    if asked.workloads.iter().any(|workload| workload != "CHECK") || asked.workloads.is_empty() {
+        stage::build_server();
+    }
     let sizes: &[usize] = if asked.quick { &[100, 1_000] } else { &[100, 1_000, 5_000, 20_000] };
     let far = asked.wants("W9");
     let wants_upload = asked.wants("W1") || far;
