@@ -41,13 +41,18 @@ impl FromRequestParts<App> for Contact {
 
 /// The device of the request's token: `Err` holds a revoked one.
 async fn authenticate(parts: &Parts, app: &App) -> Result<Result<Device, Device>, Problem> {
-    let token = bearer(&parts.headers).ok_or_else(unknown)?.to_owned();
+    let token = token_of(&parts.headers)?;
     match app.call(move |hub, _| hub.authenticate(&token)).await? {
         Ok(device) => Ok(Ok(device)),
         Err(AuthFailure::Revoked(device)) => Ok(Err(*device)),
         Err(AuthFailure::Unknown) => Err(unknown()),
         Err(AuthFailure::Internal(error)) => Err(Problem::of(&error)),
     }
+}
+
+/// The token that a request carries, whoever it belongs to.
+pub(crate) fn token_of(headers: &HeaderMap) -> Result<String, Problem> {
+    bearer(headers).map(str::to_owned).ok_or_else(unknown)
 }
 
 /// The token of `Authorization: Bearer <token>`.

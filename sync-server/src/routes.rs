@@ -17,7 +17,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use tracing::{Span, error, info, info_span, warn};
 
-use crate::api::{enroll, exchange, pokes, service};
+use crate::api::{enroll, exchange, pokes, readmit, service};
 use crate::app::App;
 use crate::problem::{self, Problem};
 
@@ -27,6 +27,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 fn table() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
     vec![
         ("post", "/v1/enroll", post(enroll::create).layer(DefaultBodyLimit::max(enroll::ENROLL_BYTES_MAX))),
+        ("post", "/v1/readmit", post(readmit::create).layer(DefaultBodyLimit::max(enroll::ENROLL_BYTES_MAX))),
         ("post", "/v1/exchange", post(exchange::create)),
         ("get", "/v1/pokes", get(pokes::listen)),
         ("get", "/v1/openapi.json", get(service::openapi)),

@@ -328,6 +328,14 @@ impl World {
         let caller = match self.hub.authenticate(&token) {
             Ok(caller) => caller,
             Err(AuthFailure::Revoked(caller)) => *caller,
+            // As the shells do it: a branch that has forgotten the device takes it in again.
+            Err(AuthFailure::Unknown) => {
+                let request = self.replica(device).readmission().expect("the store can be read");
+                let certificate = request.expect("the branch gave a certificate").certificate;
+                let reply = self.hub.readmit(&token, &certificate).expect("the branch signed it");
+                self.replica(device).readmitted(&reply).expect("the store can be written");
+                self.hub.authenticate(&token).expect("the device is taken in again")
+            }
             Err(failure) => panic!("the device is not known: {failure:?}"),
         };
         let reply = self.hub.exchange(&caller, body, self.now_ms)?;

@@ -9,8 +9,9 @@ use crate::store::Store;
 use crate::store::identity::{self, Identity};
 use crate::store::scopes::{self, ScopeRow};
 use crate::time::Moment;
+use crate::wire::certificate::Certificate;
 use crate::wire::key::{Key, enroll_bytes};
-use crate::wire::message::{EnrollReply, EnrollRequest};
+use crate::wire::message::{EnrollReply, EnrollRequest, ReadmitReply, ReadmitRequest};
 
 /// A prepared enrolment: send `request` to `url`, then create the replica from the answer.
 #[derive(Clone)]
@@ -89,12 +90,39 @@ impl Replica {
         };
         store.write(|connection| {
             identity::insert(connection, &identity)?;
+            if let Some(certificate) = &reply.certificate {
+                identity::put_certificate(connection, certificate)?;
+            }
             for scope in &reply.grants {
                 scopes::save(connection, &ScopeRow::new(scope.clone()))?;
             }
             Ok(())
         })?;
         Self::of_store(store)
+    }
+
+    /// What to `POST` as JSON to `/v1/readmit`, with the device's token, when the branch answers 401: a
+    /// branch that was restored from a backup of before the enrolment takes the device in again for it.
+    /// `None` for a device whose branch gave it no certificate; it must enrol again.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn readmission(&self) -> Result<Option<ReadmitRequest>, Error> {
+        let kept = identity::certificate(self.store.reader())?;
+        Ok(kept.map(|certificate| ReadmitRequest { certificate }))
+    }
+
+    /// Takes the branch's answer to a readmission.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn readmitted(&mut self, reply: &ReadmitReply) -> Result<(), Error> {
+        let kept = identity::certificate(self.store.reader())?.and_then(|text| Certificate::of_hex(&text));
+        if kept.is_none_or(|kept| kept.code != reply.device_code) {
+            self.store.write(|connection| identity::set_device_code(connection, &reply.device_code))?;
+            self.identity.device_code.clone_from(&reply.device_code);
+        }
+        Ok(())
     }
 }
 

@@ -53,7 +53,7 @@ pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 7] = [
+pub(crate) const STEPS: [&str; 8] = [
     schema::STEP_1,
     projection::SCHEMA,
     schema::STEP_2,
@@ -61,6 +61,7 @@ pub(crate) const STEPS: [&str; 7] = [
     schema::STEP_4,
     projection::FACTS_SCHEMA,
     schema::STEP_5,
+    schema::STEP_6,
 ];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.

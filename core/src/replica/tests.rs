@@ -69,6 +69,7 @@ fn enrolled(path: &Path, user: &str, enrollment: &Enrollment) -> Replica {
         server_key: "00".repeat(32),
         server_time_ms: NOW_MS,
         grants: vec![ScopeId::of("pj.lanyuan", "patrol"), ScopeId::of("pj.lanyuan", "finding")],
+        certificate: None,
     };
     Replica::create(path, enrollment, &reply).unwrap()
 }

@@ -135,6 +135,18 @@ pub(crate) fn definitions(connection: &Connection) -> Result<Vec<(DefinitionRef,
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Keeps the certificate of the enrolment.
+pub(crate) fn put_certificate(connection: &Connection, certificate: &str) -> Result<(), Error> {
+    connection.execute("INSERT OR REPLACE INTO certificate (id, text) VALUES (1, ?1)", [certificate])?;
+    Ok(())
+}
+
+/// The certificate of the enrolment, where the branch gave one.
+pub(crate) fn certificate(connection: &Connection) -> Result<Option<String>, Error> {
+    let mut statement = connection.prepare_cached("SELECT text FROM certificate")?;
+    Ok(statement.query_row([], |row| row.get(0)).optional()?)
+}
+
 /// A number kept under a name.
 pub(crate) fn number(connection: &Connection, name: &str) -> Result<Option<u32>, Error> {
     let mut statement = connection.prepare_cached("SELECT value FROM counter WHERE name = ?1")?;

@@ -86,7 +86,7 @@ impl Store {
 }
 
 /// What a revoked device erases.
-const ERASED: [&str; 11] = [
+const ERASED: [&str; 12] = [
     "record",
     "stub",
     "outbox",
@@ -98,6 +98,7 @@ const ERASED: [&str; 11] = [
     "draft_text",
     "not_taken",
     "proof",
+    "certificate",
 ];
 
 /// Erases what a revoked device holds: every table, its key and token.

@@ -154,3 +154,12 @@ CREATE TABLE proof (
 pub const STEP_5: &str = "
 UPDATE document SET projected = 0;
 ";
+
+/// What a branch that has forgotten this device takes it in again for.
+pub const STEP_6: &str = "
+CREATE TABLE certificate (
+  -- the enrolment as the branch signed it, lower-case hex; no row where it gave none
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  text TEXT NOT NULL
+) STRICT;
+";

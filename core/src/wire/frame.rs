@@ -32,7 +32,10 @@ pub trait Message: Encode<()> + for<'b> Decode<'b, ()> + Clone {
 impl Message for Request {
     fn runs(&mut self) -> Vec<(ActorId, &mut Run)> {
         let known = &self.definitions;
-        self.push.iter_mut().map(|one| (genesis(known, one.document, &one.run), &mut one.run)).collect()
+        let given = self.repairs.iter_mut().flatten().flat_map(|repair| &mut repair.give);
+        let given = given.map(|one| (genesis(known, one.document, &one.run), &mut one.run));
+        let pushed = self.push.iter_mut().map(|one| (genesis(known, one.document, &one.run), &mut one.run));
+        pushed.chain(given).collect()
     }
 }
 
@@ -41,7 +44,9 @@ impl Message for Reply {
         let known = &self.definitions;
         let new = self.scopes.iter_mut().flat_map(|scope| &mut scope.records);
         let restored = self.restored.iter_mut().map(|one| &mut one.record);
+        let placed = self.repairs.iter_mut().flatten().flat_map(|repaired| &mut repaired.rows);
         new.chain(restored)
+            .chain(placed.map(|one| &mut one.record))
             .filter_map(|record| match &mut record.body {
                 Body::Run(run) => Some((genesis(known, record.document, run), run)),
                 Body::Own(_) | Body::Stub { .. } | Body::Definition { .. } => None,

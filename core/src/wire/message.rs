@@ -462,4 +462,23 @@ pub struct EnrollReply {
     pub server_time_ms: i64,
     /// The scopes granted now.
     pub grants: Vec<ScopeId>,
+    /// What a branch that was restored from an older backup takes this device in again for, lower-case
+    /// hex of a `wire::certificate`; a server of before it gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+}
+
+/// `POST /v1/readmit`, with the device's token: a branch that has forgotten the device takes it in again.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadmitRequest {
+    /// The certificate of its enrolment, lower-case hex.
+    pub certificate: String,
+}
+
+/// The answer to a good certificate.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ReadmitReply {
+    /// Short code of the device: another one where its own was given away meanwhile.
+    pub device_code: String,
 }

@@ -5,6 +5,7 @@
 //! error of kind `Protocol` and never panics. Automerge is not named here: a run is packed and
 //! unpacked by its chunk header alone.
 
+pub mod certificate;
 mod columns;
 pub mod frame;
 pub mod key;

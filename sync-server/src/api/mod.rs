@@ -6,4 +6,5 @@
 pub(crate) mod enroll;
 pub(crate) mod exchange;
 pub(crate) mod pokes;
+pub(crate) mod readmit;
 pub(crate) mod service;

@@ -4,6 +4,7 @@ use tokio::sync::watch;
 use xunyuan_core::error::{Error, ErrorKind, Refusal};
 use xunyuan_core::id::{DeviceId, ScopeId, UserId, hash_parts, short_hash};
 use xunyuan_core::limits::CLOCK_SKEW_SUSPICIOUS_MS;
+use xunyuan_core::wire::certificate::Certificate;
 use xunyuan_core::wire::key;
 use xunyuan_core::wire::message::{EnrollReply, EnrollRequest, Health};
 
@@ -285,18 +286,27 @@ fn enroll(
             row.code
         }
     };
-    Ok(Ok(reply(writer, token, invitation.user, code, now_ms)))
+    let certificate = Certificate {
+        public_key,
+        user: invitation.user,
+        code,
+        token_hash,
+        enrolled_at_ms: now_ms,
+        signature: [0; 64],
+    };
+    Ok(Ok(reply(writer, token, certificate.signed(&writer.shared.identity.key))))
 }
 
-fn reply(writer: &Writer, token: String, user: UserId, device_code: String, now_ms: i64) -> EnrollReply {
-    let grants: Vec<ScopeId> = writer.catalog.grants(&user);
+fn reply(writer: &Writer, token: String, certificate: Certificate) -> EnrollReply {
+    let grants: Vec<ScopeId> = writer.catalog.grants(&certificate.user);
     EnrollReply {
         token,
-        user,
-        device_code,
+        certificate: Some(certificate.to_hex()),
+        user: certificate.user,
+        device_code: certificate.code,
         branch: writer.catalog.organisation().map(|known| known.branch.id.clone()).unwrap_or_default(),
         server_key: data_encoding::HEXLOWER.encode(&writer.shared.identity.key.public()),
-        server_time_ms: now_ms,
+        server_time_ms: certificate.enrolled_at_ms,
         grants,
     }
 }
@@ -324,7 +334,7 @@ fn refused(code: &str) -> Refusal {
 }
 
 /// Codes run A1 to A9, B1 to Z9, then AA1 and on: short to say over the phone.
-fn code_of(enrolled: u64) -> String {
+pub(super) fn code_of(enrolled: u64) -> String {
     let digit = enrolled % 9 + 1;
     let mut rest = enrolled / 9;
     let mut letters = Vec::new();
@@ -344,7 +354,7 @@ fn code_of(enrolled: u64) -> String {
 }
 
 /// What is stored of a secret: SHA-256 under a label of its own.
-fn hashed(secret: &[u8]) -> [u8; 32] {
+pub(super) fn hashed(secret: &[u8]) -> [u8; 32] {
     hash_parts("xunyuan/secret/1", &[secret])
 }
 

@@ -19,6 +19,7 @@ mod mend;
 mod numbers;
 mod own;
 mod pull;
+mod readmit;
 mod repair;
 mod shared;
 mod store;

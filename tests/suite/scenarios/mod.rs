@@ -5,6 +5,7 @@
 
 mod entries;
 mod exchange;
+mod forgotten;
 mod power;
 mod restore;
 mod revoked;

@@ -6,6 +6,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 use xunyuan_core::error::{Refusal, Sentence};
 use xunyuan_core::replica::{self, Progress, Replica};
+use xunyuan_core::wire::message::ReadmitReply;
 
 use crate::clock::Clock;
 use crate::device::revoked;
@@ -84,6 +85,12 @@ impl Session<'_> {
             outcome.requests += 1;
             outcome.bytes_sent += body.len() as u64;
             let answer = self.carrier.post(&url, Some(&token), "application/cbor", &body);
+            let answer = match answer {
+                Err(carried) if carried.status == Some(401) && self.readmit(replica, &token)? => {
+                    self.carrier.post(&url, Some(&token), "application/cbor", &body)
+                }
+                answer => answer,
+            };
             let moment = self.clock.moment()?;
             let answer = answer.map_err(|carried| {
                 replica.handle_failure(&as_core(&carried), &moment);
@@ -111,6 +118,18 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Lets a branch that has forgotten this device take it in again; true when it did.
+    fn readmit(&self, replica: &mut Replica, token: &str) -> Result<bool, Failure> {
+        let Some(request) = replica.readmission()? else { return Ok(false) };
+        let url = format!("{}/v1/readmit", replica.identity().server_url);
+        let body = serde_json::to_vec(&request).unwrap_or_default();
+        let answer = self.carrier.post(&url, Some(token), "application/json", &body);
+        let reply = answer.ok().and_then(|answer| serde_json::from_slice::<ReadmitReply>(&answer).ok());
+        let Some(reply) = reply else { return Ok(false) };
+        replica.readmitted(&reply)?;
+        Ok(true)
     }
 
     /// A spinner with counts, on a terminal and for people only; it appears once a second passed.

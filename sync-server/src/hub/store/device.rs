@@ -56,6 +56,11 @@ pub(crate) fn all(conn: &Connection) -> Result<Vec<DeviceRow>, Error> {
     Ok(select.query_map([], read)?.collect::<Result<_, _>>()?)
 }
 
+/// True when a device has this code.
+pub(crate) fn has_code(conn: &Connection, code: &str) -> Result<bool, Error> {
+    Ok(conn.prepare_cached("SELECT 1 FROM device WHERE code = ?1")?.exists([code])?)
+}
+
 /// Number of devices ever enrolled.
 pub(crate) fn count(conn: &Connection) -> Result<u64, Error> {
     unsigned(conn.query_row("SELECT count(*) FROM device", [], |row| row.get(0))?)
