@@ -11,6 +11,7 @@ mod floor;
 mod line;
 mod live;
 mod record;
+mod repair;
 mod seed;
 mod shared;
 mod stage;
@@ -62,8 +63,8 @@ impl Asked {
     }
 }
 
-/// What there is to measure; W8, repair, is measured where repair is built.
-const WORKLOADS: [&str; 9] = ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W9"];
+/// What there is to measure.
+const WORKLOADS: [&str; 10] = ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9"];
 
 /// Runs the benchmark, or one device of it.
 #[must_use]
@@ -118,6 +119,9 @@ fn run(asked: &Asked) {
     }
     if asked.wants("W7") {
         live::measure(&mut table, scale(50));
+    }
+    if asked.wants("W8") {
+        repair::measure(&mut table, scale(200_000));
     }
     let mut out = std::io::stdout().lock();
     write!(out, "{table}").expect("stdout takes the table");

@@ -1,5 +1,7 @@
 //! Records that are in the branch before something is measured, written without replicas.
 
+use std::ops::Range;
+
 use xunyuan_core::id::{DefinitionRef, ScopeId, UserId};
 use xunyuan_core::replica::Replica;
 use xunyuan_core::store::identity::Identity;
@@ -80,34 +82,61 @@ impl Seeder {
         self.push(records, from, |body| http.post(body).expect("the branch answers"));
     }
 
+    /// Fills the branch with at least `rows` rows of its log: every change of a record is a run of its own. Says
+    /// how many they are.
+    pub(super) fn fill_rows(&self, hub: &Hub, rows: usize) -> usize {
+        let device = hub.authenticate(&self.identity.token).expect("the device is enrolled");
+        let mut held = 0;
+        while held < rows {
+            let wanted = (rows - held).div_ceil(record::CHANGES).min(BATCH);
+            for part in self.write(held as u64 + 1, wanted).chunks(PUSH_RECORDS / 6) {
+                let runs: Vec<PushedRun> = part
+                    .iter()
+                    .flat_map(|written| {
+                        (0..written.changes.len()).map(|place| self.run(written, place..place + 1))
+                    })
+                    .collect();
+                held += runs.len();
+                self.carry(runs, |body| {
+                    hub.exchange(&device, body, now_ms()).expect("the branch takes the records")
+                });
+            }
+        }
+        held
+    }
+
     fn push(&self, records: &[Written], from: usize, mut carry: impl FnMut(&[u8]) -> Vec<u8>) {
         for part in records.chunks(PUSH_RECORDS) {
-            let request = Request {
-                protocol: PROTOCOL,
-                app: "bench/1".to_owned(),
-                schema: 2,
-                device_time_ms: now_ms(),
-                max_bytes: 1,
-                grants_tag: grants_tag(&[]),
-                scopes: Vec::new(),
-                definitions: vec![self.definition.clone()],
-                push: part.iter().map(|written| self.run(written, from)).collect(),
-                health: Health::default(),
-                keep_after_ms: None,
-                wanted: Vec::new(),
-                repairs: None,
-            };
-            let reply: Reply =
-                frame::decode(&carry(&frame::encode(&request)), 1 << 24).expect("it is a reply");
-            for verdict in &reply.verdicts {
-                assert!(matches!(verdict, Verdict::Accepted { .. }), "not accepted: {verdict:?}");
-            }
+            let runs = part.iter().map(|written| self.run(written, from..written.changes.len()));
+            self.carry(runs.collect(), &mut carry);
         }
     }
 
-    fn run(&self, written: &Written, from: usize) -> PushedRun {
-        let changes: Vec<&[u8]> = written.changes[from..].iter().map(|change| &change.bytes[..]).collect();
-        let last_hash = written.changes.last().expect("a record has changes").hash;
+    fn carry(&self, push: Vec<PushedRun>, mut carry: impl FnMut(&[u8]) -> Vec<u8>) {
+        let request = Request {
+            protocol: PROTOCOL,
+            app: "bench/1".to_owned(),
+            schema: 2,
+            device_time_ms: now_ms(),
+            max_bytes: 1,
+            grants_tag: grants_tag(&[]),
+            scopes: Vec::new(),
+            definitions: vec![self.definition.clone()],
+            push,
+            health: Health::default(),
+            keep_after_ms: None,
+            wanted: Vec::new(),
+            repairs: None,
+        };
+        let reply: Reply = frame::decode(&carry(&frame::encode(&request)), 1 << 24).expect("it is a reply");
+        for verdict in &reply.verdicts {
+            assert!(matches!(verdict, Verdict::Accepted { .. }), "not accepted: {verdict:?}");
+        }
+    }
+
+    fn run(&self, written: &Written, changes: Range<usize>) -> PushedRun {
+        let last_hash = written.changes[changes.end - 1].hash;
+        let changes: Vec<&[u8]> = written.changes[changes].iter().map(|change| &change.bytes[..]).collect();
         let scope = ScopeId::of(&self.project, "patrol");
         let (document, user): (_, &UserId) = (written.document.id(), &self.identity.user);
         let signed = signing_bytes(&scope, &document, &written.actor, user, &last_hash);
