@@ -57,11 +57,19 @@ const EDITS: [(&str, &str); 10] = [
 /// # Panics
 /// When an action fails for another reason than a rule.
 pub fn do_something(world: &mut World, device: usize) {
-    let bytes = world.seed.bytes();
-    let mut seed = Seed::of(bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)));
-    if let Err(error) = world.attempt(device, |replica, moment| something(&mut seed, replica, moment)) {
+    if let Err(error) = try_something(world, device) {
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
     }
+}
+
+/// Does something random with what a device holds.
+///
+/// # Errors
+/// What the replica says.
+pub fn try_something(world: &mut World, device: usize) -> Result<(), Error> {
+    let bytes = world.seed.bytes();
+    let mut seed = Seed::of(bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)));
+    world.attempt(device, |replica, moment| something(&mut seed, replica, moment))
 }
 
 fn something(seed: &mut Seed, replica: &mut Replica, moment: &Moment) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! The simulated network: it loses requests, loses replies, repeats and delays.
+//! The simulated network: it loses, repeats, delays, reorders and cuts off requests and replies.
 //!
 //! It carries bytes and knows nothing of what is in them. What it carries when is decided by the seed
 //! and the virtual clock alone.
@@ -14,18 +14,23 @@ pub struct Weather {
     pub lost_requests: u8,
     /// Replies that never reach the device, although the branch has acted.
     pub lost_replies: u8,
-    /// Requests that reach the branch a second time, later.
+    /// Messages that arrive a second time, later.
     pub repeated: u8,
+    /// Messages of which only the beginning arrives.
+    pub cut: u8,
     /// Longest time that a message takes, milliseconds; each takes a random part of it.
     pub delay_ms_max: u32,
 }
 
 impl Weather {
     /// Nothing goes wrong and everything arrives at once.
-    pub const CLEAR: Self = Self { lost_requests: 0, lost_replies: 0, repeated: 0, delay_ms_max: 0 };
+    pub const CLEAR: Self = Self { lost_requests: 0, lost_replies: 0, repeated: 0, cut: 0, delay_ms_max: 0 };
     /// A basement: one message in four is lost, one in five arrives twice, up to a minute late.
     pub const BASEMENT: Self =
-        Self { lost_requests: 25, lost_replies: 25, repeated: 20, delay_ms_max: 60_000 };
+        Self { lost_requests: 25, lost_replies: 25, repeated: 20, cut: 0, delay_ms_max: 60_000 };
+    /// A lift: messages overtake each other and break off.
+    pub const LIFT: Self =
+        Self { lost_requests: 10, lost_replies: 10, repeated: 30, cut: 25, delay_ms_max: 600_000 };
 }
 
 /// A message on its way.
@@ -39,6 +44,8 @@ pub enum Parcel {
         ticket: Option<u64>,
         /// The coded request.
         body: Vec<u8>,
+        /// True when it broke off.
+        is_cut: bool,
     },
     /// From the branch to a device.
     Reply {
@@ -48,6 +55,8 @@ pub enum Parcel {
         ticket: u64,
         /// The coded reply, or what the branch answered instead.
         body: Result<Vec<u8>, Silence>,
+        /// True when it broke off.
+        is_cut: bool,
     },
 }
 
@@ -78,18 +87,20 @@ impl Network {
         self.tickets += 1;
         let ticket = self.tickets;
         if seed.chance(self.weather.repeated) {
-            let echo = Parcel::Request { from, ticket: None, body: body.clone() };
+            let echo = Parcel::Request { from, ticket: None, body: body.clone(), is_cut: false };
             self.post(seed, now_ms + i64::from(self.weather.delay_ms_max), echo);
         }
         if seed.chance(self.weather.lost_requests) {
-            self.post(seed, now_ms, Parcel::Reply { to: from, ticket, body: Err(Silence::Timeout) });
+            let lost = Parcel::Reply { to: from, ticket, body: Err(Silence::Timeout), is_cut: false };
+            self.post(seed, now_ms, lost);
         } else {
-            self.post(seed, now_ms, Parcel::Request { from, ticket: Some(ticket), body });
+            let (body, is_cut) = self.perhaps_cut(seed, body);
+            self.post(seed, now_ms, Parcel::Request { from, ticket: Some(ticket), body, is_cut });
         }
         ticket
     }
 
-    /// Takes the branch's reply to a device: it arrives, or a timeout does.
+    /// Takes the branch's reply to a device: it arrives, or a timeout does; perhaps it arrives twice.
     pub fn send_reply(
         &mut self,
         seed: &mut Seed,
@@ -99,7 +110,27 @@ impl Network {
         body: Result<Vec<u8>, Silence>,
     ) {
         let body = if seed.chance(self.weather.lost_replies) { Err(Silence::Timeout) } else { body };
-        self.post(seed, now_ms, Parcel::Reply { to, ticket, body });
+        if body.is_ok() && seed.chance(self.weather.repeated) {
+            let echo = Parcel::Reply { to, ticket, body: body.clone(), is_cut: false };
+            self.post(seed, now_ms + i64::from(self.weather.delay_ms_max), echo);
+        }
+        let (body, is_cut) = match body {
+            Ok(body) => {
+                let (body, is_cut) = self.perhaps_cut(seed, body);
+                (Ok(body), is_cut)
+            }
+            Err(silence) => (Err(silence), false),
+        };
+        self.post(seed, now_ms, Parcel::Reply { to, ticket, body, is_cut });
+    }
+
+    /// Cuts a message off somewhere, and says whether it did.
+    fn perhaps_cut(&self, seed: &mut Seed, mut body: Vec<u8>) -> (Vec<u8>, bool) {
+        let is_cut = !body.is_empty() && seed.chance(self.weather.cut);
+        if is_cut {
+            body.truncate(seed.below(body.len()));
+        }
+        (body, is_cut)
     }
 
     /// When the next message arrives; `None` when nothing is on its way.
@@ -130,8 +161,10 @@ mod tests {
         network.send_request(&mut seed, 5, 0, vec![1]);
         network.send_reply(&mut seed, 5, 1, 7, Ok(vec![2]));
         assert_eq!(network.next_arrival_ms(), Some(5));
-        assert_eq!(network.deliver(), Some((5, Parcel::Request { from: 0, ticket: Some(1), body: vec![1] })));
-        assert_eq!(network.deliver(), Some((5, Parcel::Reply { to: 1, ticket: 7, body: Ok(vec![2]) })));
+        let request = Parcel::Request { from: 0, ticket: Some(1), body: vec![1], is_cut: false };
+        let reply = Parcel::Reply { to: 1, ticket: 7, body: Ok(vec![2]), is_cut: false };
+        assert_eq!(network.deliver(), Some((5, request)));
+        assert_eq!(network.deliver(), Some((5, reply)));
         assert_eq!(network.deliver(), None);
     }
 

@@ -1,5 +1,7 @@
 //! Definitions as they change over time: a checklist's second version, a reorganised branch.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 use xunyuan_core::definition::{Definition, DefinitionKind, embedded, sample_organisation};
 
@@ -22,6 +24,37 @@ pub fn patrol_version_2() -> Definition {
     let mut added = items[1].clone();
     added["id"] = "pp.green.99".into();
     items.push(added);
+    written(&json)
+}
+
+/// The patrol checklist as a later version, with one item more.
+///
+/// # Panics
+/// When the embedded checklist is not the one that this was written for.
+#[must_use]
+pub fn patrol_version(version: u32) -> Definition {
+    let mut json = read(&patrol_version_2());
+    json["version"] = version.into();
+    let items = json["sections"][0]["items"].as_array_mut().expect("a section has items");
+    let mut added = items[1].clone();
+    added["id"] = format!("pp.green.{}", 100 + version).into();
+    items.push(added);
+    written(&json)
+}
+
+/// The sample organisation as a later version, with some people in other roles.
+///
+/// # Panics
+/// When the sample organisation does not know one of them.
+#[must_use]
+pub fn organisation_version(version: u32, roles: &BTreeMap<String, &str>) -> Definition {
+    let mut json = read(sample_organisation());
+    json["version"] = version.into();
+    let users = json["users"].as_array_mut().expect("an organisation has users");
+    for (person, role) in roles {
+        let user = users.iter_mut().find(|user| user["id"] == person.as_str()).expect("the person is known");
+        user["role"] = (*role).into();
+    }
     written(&json)
 }
 

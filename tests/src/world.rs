@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use xunyuan_core::definition::{Definition, embedded, sample_organisation};
@@ -15,6 +17,7 @@ use xunyuan_core::replica::{Enrollment, Failure, Progress, Replica};
 use xunyuan_core::time::Moment;
 use xunyuan_server::hub::{AuthFailure, ExchangeFailure, Hub, HubOptions};
 
+use crate::disk::{self, Disk};
 use crate::network::{Network, Parcel, Silence, Weather};
 use crate::seed::Seed;
 
@@ -27,6 +30,9 @@ pub const DAY_MS: i64 = 24 * HOUR_MS;
 /// Most exchanges that a device may need until it is quiet, once faults stop (law 9).
 pub const EXCHANGES_MAX: u32 = 200;
 
+/// The branch's file inside its folder.
+const BRANCH_FILE: &str = "branch.sqlite3";
+
 /// One device with one person's replica.
 #[derive(Debug)]
 pub struct Device {
@@ -36,8 +42,13 @@ pub struct Device {
     pub path: PathBuf,
     /// How far its clock runs ahead of the world's, milliseconds.
     pub ahead_ms: i64,
+    /// The disk that the file lies on.
+    pub disk: Arc<Disk>,
+    /// True when the phone is gone for good.
+    pub is_lost: bool,
     replica: Option<Replica>,
-    waiting_for: Option<u64>,
+    /// The request whose reply it awaits.
+    pub(crate) waiting_for: Option<u64>,
     /// Exchanges that reached the branch, for what a run costs.
     pub exchanges: u32,
     /// Bytes it sent and received.
@@ -56,8 +67,15 @@ pub struct World {
     pub devices: Vec<Device>,
     /// The network between them.
     pub network: Network,
+    /// How far the branch's clock runs ahead of the world's, milliseconds.
+    pub branch_ahead_ms: i64,
+    /// True once the branch was put back: what it had refused since is known to the authors only.
+    pub was_put_back: bool,
+    /// The disk that the branch's file lies on.
+    pub branch_disk: Arc<Disk>,
+    branch: PathBuf,
     granted: BTreeMap<UserId, BTreeSet<ScopeId>>,
-    dir: TempDir,
+    dir: Folder,
 }
 
 impl World {
@@ -66,11 +84,22 @@ impl World {
     /// # Panics
     /// When the branch cannot be opened.
     #[must_use]
-    pub fn new(mut seed: Seed) -> Self {
-        let dir = TempDir::new().expect("a temporary folder can be made");
-        let hub =
-            Hub::open(&dir.path().join("branch"), &HubOptions::new(seed.bytes())).expect("the hub opens");
-        let mut definitions: Vec<Definition> = embedded().to_vec();
+    pub fn new(seed: Seed) -> Self {
+        Self::with(seed, |_| true)
+    }
+
+    /// A branch with some of the embedded definitions and the sample organisation, and no devices yet.
+    ///
+    /// # Panics
+    /// When the branch cannot be opened.
+    #[must_use]
+    pub fn with(mut seed: Seed, is_wanted: impl Fn(&Definition) -> bool) -> Self {
+        let dir = Folder::fresh();
+        let branch = dir.path().join("branch");
+        let branch_disk = Disk::under(&branch);
+        let hub = Hub::open(&branch, &options(&mut seed)).expect("the hub opens");
+        let mut definitions: Vec<Definition> =
+            embedded().iter().filter(|known| is_wanted(known)).cloned().collect();
         definitions.push(sample_organisation().clone());
         hub.publish(&definitions, MORNING_MS - DAY_MS).expect("the embedded set is published");
         Self {
@@ -79,9 +108,61 @@ impl World {
             hub,
             devices: Vec::new(),
             network: Network::default(),
+            branch_ahead_ms: 0,
+            was_put_back: false,
+            branch_disk,
+            branch,
             granted: BTreeMap::new(),
             dir,
         }
+    }
+
+    /// Closes everything and keeps the files: many worlds can begin where this one ends.
+    ///
+    /// # Panics
+    /// When the branch does not close.
+    #[must_use]
+    pub fn close(self) -> ClosedWorld {
+        let Self { now_ms, hub, devices, branch, granted, dir, .. } = self;
+        hub.close().expect("the branch closes");
+        let devices = devices.into_iter().map(|device| (device.user, device.path)).collect();
+        ClosedWorld { now_ms, branch: branch.join(BRANCH_FILE), devices, granted, _dir: dir }
+    }
+
+    /// Where the next device's file goes: each has a folder of its own.
+    fn place_for(&self, user: &UserId) -> PathBuf {
+        let folder = self.dir.path().join(format!("{}-{}", self.devices.len(), user.as_str()));
+        std::fs::create_dir(&folder).expect("a folder can be made");
+        folder.join("replica.xunyuan")
+    }
+
+    fn add(&mut self, user: UserId, path: PathBuf, replica: Option<Replica>) -> usize {
+        let disk = Disk::under(path.parent().expect("the file has a folder"));
+        self.devices.push(Device {
+            user,
+            path,
+            ahead_ms: 0,
+            disk,
+            is_lost: false,
+            replica,
+            waiting_for: None,
+            exchanges: 0,
+            bytes: (0, 0),
+        });
+        self.note_grants();
+        self.devices.len() - 1
+    }
+
+    /// The devices that are not lost.
+    #[must_use]
+    pub fn live(&self) -> Vec<usize> {
+        (0..self.devices.len()).filter(|device| !self.devices[*device].is_lost).collect()
+    }
+
+    /// The branch's clock.
+    #[must_use]
+    pub const fn branch_ms(&self) -> i64 {
+        self.now_ms + self.branch_ahead_ms
     }
 
     /// Publishes definitions at the branch.
@@ -89,7 +170,7 @@ impl World {
     /// # Panics
     /// When the branch refuses them.
     pub fn publish(&mut self, definitions: &[Definition]) {
-        self.hub.publish(definitions, self.now_ms).expect("the branch publishes");
+        self.hub.publish(definitions, self.branch_ms()).expect("the branch publishes");
         self.note_grants();
     }
 
@@ -121,9 +202,29 @@ impl World {
     pub fn restore(&mut self, backup: &Path) {
         let dir = self.dir.path().join(format!("branch-{}", self.seed.below(usize::MAX)));
         std::fs::create_dir(&dir).expect("a folder can be made");
-        std::fs::copy(backup, dir.join("branch.sqlite3")).expect("the backup can be copied");
-        let restored = Hub::open(&dir, &HubOptions::new(self.seed.bytes())).expect("the backup opens");
-        std::mem::replace(&mut self.hub, restored).close().expect("the old branch closes");
+        std::fs::copy(backup, dir.join(BRANCH_FILE)).expect("the backup can be copied");
+        // One that died with its disk cannot end well.
+        let _ = self.hub.close();
+        self.branch_disk = Disk::under(&dir);
+        self.branch = dir;
+        self.was_put_back = true;
+        self.open_branch();
+    }
+
+    /// The branch's process ends, something is done with its file, and it starts again.
+    ///
+    /// # Panics
+    /// When the file does not open again.
+    pub fn branch_closed(&mut self, work: impl FnOnce(&Path)) {
+        let _ = self.hub.close();
+        self.branch_disk.mend(&mut self.seed);
+        work(&self.branch.join(BRANCH_FILE));
+        self.open_branch();
+    }
+
+    fn open_branch(&mut self) {
+        self.hub = Hub::open(&self.branch, &options(&mut self.seed)).expect("the branch opens again");
+        self.note_grants();
     }
 
     /// Invites a person, enrols a device for them and carries the first exchange until it is quiet.
@@ -144,28 +245,18 @@ impl World {
         let user = UserId::new(user);
         let invitation = self
             .hub
-            .invite(&user, HOUR_MS, self.now_ms, self.seed.bytes())
+            .invite(&user, HOUR_MS, self.branch_ms(), self.seed.bytes())
             .expect("the branch invites its people");
         let moment = self.moment_ahead(0);
         let link = format!("xunyuan://enroll?server=http://127.0.0.1:7070&code={}", invitation.secret);
         let enrollment = Enrollment::prepare(&link, "world/1", &moment).expect("the link is well formed");
         let reply = self
             .hub
-            .enroll(&enrollment.request, self.now_ms, self.seed.bytes())
+            .enroll(&enrollment.request, self.branch_ms(), self.seed.bytes())
             .expect("the invitation is fresh");
-        let path = self.dir.path().join(format!("{}-{}.xunyuan", self.devices.len(), user.as_str()));
+        let path = self.place_for(&user);
         let replica = Replica::create(&path, &enrollment, &reply).expect("a new file becomes a replica");
-        self.devices.push(Device {
-            user,
-            path,
-            ahead_ms: 0,
-            replica: Some(replica),
-            waiting_for: None,
-            exchanges: 0,
-            bytes: (0, 0),
-        });
-        self.note_grants();
-        self.devices.len() - 1
+        self.add(user, path, Some(replica))
     }
 
     /// Lets time go by.
@@ -185,9 +276,10 @@ impl World {
     /// The replica of a device.
     ///
     /// # Panics
-    /// When it was set aside.
+    /// When its file does not open.
     pub fn replica(&mut self, device: usize) -> &mut Replica {
-        self.devices[device].replica.as_mut().expect("the replica is open")
+        let Device { path, replica, .. } = &mut self.devices[device];
+        replica.get_or_insert_with(|| Replica::open(path).expect("the replica opens"))
     }
 
     /// Does something on a device a second later, and says what came of it.
@@ -225,6 +317,10 @@ impl World {
         let device = &mut self.devices[device];
         device.replica = None;
         device.waiting_for = None;
+        if device.disk.mend(&mut self.seed) {
+            // What lies in the journal belongs to the file: it is folded in before anybody copies it.
+            drop(Replica::open(&device.path).expect("the replica opens again"));
+        }
         let done = work(&device.path);
         device.replica = Some(Replica::open(&device.path).expect("the replica opens again"));
         done
@@ -237,19 +333,21 @@ impl World {
     /// When the file cannot be copied or the copy does not open.
     pub fn copy(&mut self, device: usize) -> usize {
         let user = self.devices[device].user.clone();
-        let path = self.dir.path().join(format!("{}-{}.xunyuan", self.devices.len(), user.as_str()));
+        let path = self.place_for(&user);
         self.closed(device, |file| std::fs::copy(file, &path)).expect("the file can be copied");
         let replica = Replica::open(&path).expect("the copy opens");
-        self.devices.push(Device {
-            user,
-            path,
-            ahead_ms: self.devices[device].ahead_ms,
-            replica: Some(replica),
-            waiting_for: None,
-            exchanges: 0,
-            bytes: (0, 0),
-        });
-        self.devices.len() - 1
+        let ahead_ms = self.devices[device].ahead_ms;
+        let copy = self.add(user, path, Some(replica));
+        self.devices[copy].ahead_ms = ahead_ms;
+        copy
+    }
+
+    /// A device is lost for good, with everything that was only on it.
+    pub fn lose(&mut self, device: usize) {
+        let device = &mut self.devices[device];
+        device.replica = None;
+        device.waiting_for = None;
+        device.is_lost = true;
     }
 
     /// The process of a device dies and starts again; what it had asked is forgotten.
@@ -298,7 +396,7 @@ impl World {
         for round in 0.. {
             assert!(round <= EXCHANGES_MAX, "the world does not come to rest");
             let mut moved = false;
-            for device in 0..self.devices.len() {
+            for device in self.live() {
                 moved |= self.sync(device).iter().any(|p| p.acknowledged + p.received + p.repaired > 0);
             }
             if !moved {
@@ -327,6 +425,7 @@ impl World {
         let token = self.replica(device).identity().token.clone();
         let caller = match self.hub.authenticate(&token) {
             Ok(caller) => caller,
+            // It still reaches the exchange, to be told to erase what it holds.
             Err(AuthFailure::Revoked(caller)) => *caller,
             // As the shells do it: a branch that has forgotten the device takes it in again.
             Err(AuthFailure::Unknown) => {
@@ -338,7 +437,7 @@ impl World {
             }
             Err(failure) => panic!("the device is not known: {failure:?}"),
         };
-        let reply = self.hub.exchange(&caller, body, self.now_ms)?;
+        let reply = self.hub.exchange(&caller, body, self.branch_ms())?;
         let known = &mut self.devices[device];
         known.exchanges += 1;
         known.bytes.0 += body.len() as u64;
@@ -381,13 +480,13 @@ impl World {
             let Some((at_ms, parcel)) = self.network.deliver() else { return };
             self.now_ms = self.now_ms.max(at_ms);
             match parcel {
-                Parcel::Request { from, ticket, body } => {
+                Parcel::Request { from, ticket, body, .. } => {
                     let reply = self.deliver(from, &body).map_err(|_| Silence::Refused);
                     if let Some(ticket) = ticket {
                         self.network.send_reply(&mut self.seed, self.now_ms, from, ticket, reply);
                     }
                 }
-                Parcel::Reply { to, ticket, body } => self.receive(to, ticket, body),
+                Parcel::Reply { to, ticket, body, .. } => self.receive(to, ticket, body),
             }
         }
     }
@@ -406,4 +505,78 @@ impl World {
             Err(_) => self.replica(device).handle_failure(&Failure::Unreachable, &moment),
         }
     }
+}
+
+/// The files of a world in which nobody works.
+#[derive(Debug)]
+pub struct ClosedWorld {
+    now_ms: i64,
+    branch: PathBuf,
+    devices: Vec<(UserId, PathBuf)>,
+    granted: BTreeMap<UserId, BTreeSet<ScopeId>>,
+    _dir: Folder,
+}
+
+impl ClosedWorld {
+    /// A world that goes on from copies of the branch's file and of some of the devices. Devices are opened
+    /// when they are first used.
+    ///
+    /// # Panics
+    /// When a file cannot be copied or opened.
+    #[must_use]
+    pub fn open(&self, mut seed: Seed, devices: &[usize]) -> World {
+        let dir = Folder::fresh();
+        let branch = dir.path().join("branch");
+        std::fs::create_dir(&branch).expect("a folder can be made");
+        std::fs::copy(&self.branch, branch.join(BRANCH_FILE)).expect("the file can be copied");
+        let branch_disk = Disk::under(&branch);
+        let hub = Hub::open(&branch, &options(&mut seed)).expect("the copy opens");
+        let mut world = World {
+            seed,
+            now_ms: self.now_ms,
+            hub,
+            devices: Vec::new(),
+            network: Network::default(),
+            branch_ahead_ms: 0,
+            was_put_back: false,
+            branch_disk,
+            branch,
+            granted: self.granted.clone(),
+            dir,
+        };
+        for device in devices {
+            let (user, from) = &self.devices[*device];
+            let path = world.place_for(user);
+            std::fs::copy(from, &path).expect("the file can be copied");
+            world.add(user.clone(), path, None);
+        }
+        world
+    }
+}
+
+/// A world's folder, thrown away with it: in memory where the system has a place for that.
+#[derive(Debug)]
+struct Folder(TempDir);
+
+impl Folder {
+    fn fresh() -> Self {
+        let memory = Path::new("/dev/shm");
+        let made = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+        Self(made.expect("a temporary folder can be made"))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        disk::forget(self.path());
+    }
+}
+
+/// How the branch of a world is opened: nothing of it hangs on the time of day.
+fn options(seed: &mut Seed) -> HubOptions {
+    HubOptions { idle_flush: Duration::from_secs(24 * 60 * 60), ..HubOptions::new(seed.bytes()) }
 }

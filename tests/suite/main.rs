@@ -26,8 +26,6 @@ mod reports;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
-mod simulation;
-#[cfg(test)]
 mod wire;
 #[cfg(test)]
 mod withdrawn;

@@ -77,8 +77,24 @@ pub(crate) fn parse(value: &Value) -> Result<Parsed, Misplaced> {
         return Err(at("", Fault::new("数字的位数过多", "a number has too many digits")));
     }
     let hash = ContentHash(Sha256::digest(&json).into());
-    let (reference, body) = typed_body(kind, value, hash)?;
+    let (reference, body) = typed_body(kind, value.clone(), hash)?;
     Ok(Parsed { definition: Definition { reference, kind, json }, body })
+}
+
+/// The content of a definition that was read and checked before, from the bytes that it is named by.
+///
+/// The hash proves that they are the bytes that were checked then: they are read once.
+///
+/// # Errors
+/// `Corrupt` when the bytes are not those of the reference.
+pub(crate) fn stored(reference: &DefinitionRef, json: &[u8]) -> Result<Body, Error> {
+    if ContentHash(Sha256::digest(json).into()) != reference.hash {
+        return Err(damaged());
+    }
+    let value = canonical::read(json).map_err(|error| damaged().caused_by(error))?;
+    let kind = kind_of(&value).map_err(Misplaced::into_error)?;
+    let (named, body) = typed_body(kind, value, reference.hash).map_err(Misplaced::into_error)?;
+    if named == *reference { Ok(body) } else { Err(damaged()) }
 }
 
 /// The kind that a value's `schema` names.
@@ -101,7 +117,7 @@ pub(crate) fn kind_of(value: &Value) -> Result<DefinitionKind, Misplaced> {
 
 fn typed_body(
     kind: DefinitionKind,
-    value: &Value,
+    value: Value,
     hash: ContentHash,
 ) -> Result<(DefinitionRef, Body), Misplaced> {
     let named = |id: &str, version: u32| DefinitionRef { id: id.to_owned(), version, hash };
@@ -168,8 +184,7 @@ fn typed_body(
 }
 
 /// Reads a typed value; the key `schema` has done its work before and is left out.
-pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Misplaced> {
-    let mut content = value.clone();
+pub(crate) fn typed<T: DeserializeOwned>(mut content: Value) -> Result<T, Misplaced> {
     if let Some(object) = content.as_object_mut() {
         object.remove("schema");
     }
@@ -178,6 +193,14 @@ pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Misplaced> 
         let fault = fault(&error.into_inner().to_string());
         Misplaced { pointer, fault }
     })
+}
+
+fn damaged() -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        "定义内容与其哈希不符",
+        "a definition's content does not have the hash it is named by",
+    )
 }
 
 fn at(pointer: &str, fault: Fault) -> Misplaced {

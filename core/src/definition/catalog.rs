@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::Definition;
 use super::body::{self, Body};
 use super::catalogues::{Category, CategorySet, Clause, Level, ResponseSet, Standard};
 use super::checklist::Checklist;
@@ -15,8 +16,7 @@ use super::organisation::{
 use super::papers::{Form, Nonconformity, Severity, Staffing, Topic};
 use super::report::Report;
 use super::rulebook::{Rule, RuleBook};
-use super::{Definition, canonical};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::id::{DefinitionRef, ScopeId, UserId};
 
 /// The stream of the branch's definitions.
@@ -58,17 +58,22 @@ impl Catalog {
     /// Reads definitions into a catalogue. Several versions of one id may be given.
     ///
     /// # Errors
+    /// As [`Catalog::stored`].
+    pub fn new(definitions: &[Definition]) -> Result<Self, Error> {
+        Self::stored(definitions.iter().map(|known| (&known.reference, known.json.as_slice())))
+    }
+
+    /// Reads definitions, as they were checked before and stored, into a catalogue.
+    ///
+    /// # Errors
     /// `Corrupt` when a definition's bytes do not have the hash it is named by, `Invalid` when they do
     /// not parse.
-    pub fn new(definitions: &[Definition]) -> Result<Self, Error> {
+    pub fn stored<'d>(
+        definitions: impl IntoIterator<Item = (&'d DefinitionRef, &'d [u8])>,
+    ) -> Result<Self, Error> {
         let mut held = Held::default();
-        for definition in definitions {
-            let value = canonical::read(&definition.json).map_err(|error| damaged().caused_by(error))?;
-            let parsed = body::parse(&value).map_err(body::Misplaced::into_error)?;
-            if parsed.definition.reference != definition.reference {
-                return Err(damaged());
-            }
-            held.versions.insert(definition.reference.clone(), parsed.body);
+        for (reference, json) in definitions {
+            held.versions.insert(reference.clone(), body::stored(reference, json)?);
         }
         for reference in held.versions.keys() {
             // The order of references is id, version, hash: the last one of an id is its latest.
@@ -448,18 +453,11 @@ impl Held {
     }
 }
 
-fn damaged() -> Error {
-    Error::new(
-        ErrorKind::Corrupt,
-        "定义内容与其哈希不符",
-        "a definition's content does not have the hash it is named by",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{embedded, sample_organisation};
     use super::*;
+    use crate::error::ErrorKind;
 
     fn shipped() -> Catalog {
         let mut all = embedded().to_vec();

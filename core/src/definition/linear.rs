@@ -106,7 +106,7 @@ mod tests {
 
     fn shipped(id: &str) -> Vec<String> {
         let definition = embedded().iter().find(|definition| definition.reference.id == id).unwrap();
-        let ledger: Ledger = body::typed(&serde_json::from_slice(&definition.json).unwrap()).unwrap();
+        let ledger: Ledger = body::typed(serde_json::from_slice(&definition.json).unwrap()).unwrap();
         let back = |t: &&Transition| t.id != STEP_BACK;
         let steps = ledger.transitions.iter().filter(back);
         steps.map(|t| format!("{} {}>{}", t.id, t.from.join(","), t.to.as_deref().unwrap_or(""))).collect()

@@ -22,6 +22,8 @@ use crate::wire::message::ScopeRequest;
 const BACKOFF_FIRST_MS: i64 = 1_000;
 /// Longest wait after failures, milliseconds.
 const BACKOFF_MAX_MS: i64 = 5 * 60 * 1_000;
+/// Longest wait together with its random part, milliseconds.
+const WAIT_MAX_MS: i64 = BACKOFF_MAX_MS * 3 / 2;
 
 /// A run as it was pushed: what a verdict is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +83,9 @@ impl Exchange {
     /// True when a request should be built and sent now.
     #[must_use]
     pub const fn is_due(&self, now_ms: i64) -> bool {
-        self.wanted && self.in_flight.is_none() && now_ms >= self.not_before_ms
+        // Further off than any wait: the device's clock was put back meanwhile.
+        let has_jumped = self.not_before_ms.saturating_sub(now_ms) > WAIT_MAX_MS;
+        self.wanted && self.in_flight.is_none() && (now_ms >= self.not_before_ms || has_jumped)
     }
 
     /// Notes what was sent.
@@ -111,7 +115,8 @@ impl Exchange {
         self.not_before_ms = now_ms.saturating_add(wait + spread);
     }
 
-    /// When to look again, milliseconds since 1970; `None` when there is nothing to wait for.
+    /// When to look again, milliseconds since 1970; `None` when there is nothing to wait for. After the
+    /// longest wait it is worth looking anyway: the clock may have been put back.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<i64> {
         if self.wanted && self.in_flight.is_none() { Some(self.not_before_ms) } else { None }
@@ -179,7 +184,8 @@ mod tests {
         for _ in 0..100 {
             exchange.failed(0, None, u32::MAX);
         }
-        assert!(exchange.poll_timeout().unwrap() <= BACKOFF_MAX_MS * 3 / 2);
+        assert!(exchange.poll_timeout().unwrap() <= WAIT_MAX_MS);
+        assert!(exchange.is_due(-WAIT_MAX_MS - 1), "a clock that was put back delays nothing by years");
         exchange.failed(0, Some(7_000), 0);
         assert_eq!(exchange.poll_timeout(), Some(7_000));
     }

@@ -29,7 +29,7 @@ use std::path::Path;
 
 use draft::actor_of;
 
-use crate::definition::{Catalog, Definition};
+use crate::definition::Catalog;
 use crate::document::model::{Edit, Model};
 use crate::document::{Document, RawChange};
 use crate::error::{Error, ErrorKind};
@@ -324,9 +324,6 @@ fn build(
 }
 
 fn load_catalog(connection: &Connection) -> Result<Catalog, Error> {
-    let definitions = identity::definitions(connection)?
-        .iter()
-        .map(|(_, json)| Definition::parse(json))
-        .collect::<Result<Vec<_>, _>>()?;
-    Catalog::new(&definitions)
+    let definitions = identity::definitions(connection)?;
+    Catalog::stored(definitions.iter().map(|(reference, json)| (reference, json.as_slice())))
 }

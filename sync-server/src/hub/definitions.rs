@@ -81,9 +81,7 @@ impl Hub {
 /// The catalog of everything that is published.
 pub(super) fn load(conn: &Connection) -> Result<Catalog, Error> {
     let rows = store::definition::all(conn)?;
-    let definitions: Vec<Definition> =
-        rows.iter().map(|row| Definition::parse(&row.json)).collect::<Result<_, _>>()?;
-    Catalog::new(&definitions)
+    Catalog::stored(rows.iter().map(|row| (&row.reference, row.json.as_slice())))
 }
 
 fn publish(writer: &mut Writer, definitions: &[Definition], now_ms: i64) -> Result<Vec<Publication>, Error> {

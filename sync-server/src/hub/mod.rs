@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::broadcast;
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::error::{Error, ErrorKind};
@@ -51,6 +52,8 @@ pub use verify::{BadRow, VerifyReport};
 use shared::{Epochs, Identity, Shared};
 use writer::{Job, WriteFailure, Writer};
 
+/// How long seen-marks of devices usually wait for a transaction of their own.
+const IDLE_FLUSH: Duration = Duration::from_secs(2);
 /// The branch's file inside its data directory.
 const FILE: &str = "branch.sqlite3";
 
@@ -68,6 +71,8 @@ pub struct HubOptions {
     pub queue_max: usize,
     /// Most writes in one transaction.
     pub group_max: usize,
+    /// How long notes of who was seen may wait for a transaction of their own.
+    pub idle_flush: Duration,
     /// True for a command that works beside the process that serves: it takes no lock on the directory.
     /// SQLite keeps the two apart, and the serving process notices what the command published.
     pub beside: bool,
@@ -77,7 +82,15 @@ impl HubOptions {
     /// The usual sizes, with fresh random bytes.
     #[must_use]
     pub const fn new(entropy: [u8; 32]) -> Self {
-        Self { entropy, documents_max: 256, ahead_max: 320, queue_max: 256, group_max: 64, beside: false }
+        Self {
+            entropy,
+            documents_max: 256,
+            ahead_max: 320,
+            queue_max: 256,
+            group_max: 64,
+            idle_flush: IDLE_FLUSH,
+            beside: false,
+        }
     }
 }
 
@@ -176,7 +189,7 @@ impl Hub {
             repair::count(&shared)?;
         }
         let writer = Writer::new(conn, shared.clone(), options.documents_max)?;
-        let (jobs, thread) = writer::start(writer, options.queue_max, options.group_max)?;
+        let (jobs, thread) = writer::start(writer, options)?;
         let open = Mutex::new(Some(Open { jobs, thread, _lock: lock }));
         let hub = Self { inner: Arc::new(Inner { shared, path, open }) };
         if !hub.inner.shared.read(store::server::upkeep)?.is_empty() {

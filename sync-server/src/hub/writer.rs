@@ -14,14 +14,12 @@ use xunyuan_core::definition::Catalog;
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::{DocumentId, ScopeId};
 
+use super::HubOptions;
 use super::cache::Documents;
 use super::definitions;
 use super::mend::Waiting;
 use super::shared::{Poke, Shared};
 use super::store;
-
-/// How long seen-marks of devices may wait for a transaction of their own.
-const IDLE_FLUSH: Duration = Duration::from_secs(2);
 
 /// Pages of the write-ahead log from which it is folded into the file: 8 MiB.
 const FOLD_PAGES: i32 = 2_000;
@@ -147,9 +145,9 @@ impl Writer {
     }
 
     /// Does jobs until every sender is gone.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>, group_max: usize) {
+    pub(super) fn run(mut self, jobs: &Receiver<Job>, group_max: usize, idle_flush: Duration) {
         loop {
-            match jobs.recv_timeout(IDLE_FLUSH) {
+            match jobs.recv_timeout(idle_flush) {
                 Ok(first) => self.group(first, jobs, group_max),
                 Err(RecvTimeoutError::Timeout) => {
                     self.notice_others();
@@ -337,13 +335,13 @@ impl Writer {
 /// `Storage` when no thread can be started.
 pub(super) fn start(
     writer: Writer,
-    queue_max: usize,
-    group_max: usize,
+    options: &HubOptions,
 ) -> Result<(SyncSender<Job>, std::thread::JoinHandle<()>), Error> {
-    let (sender, receiver) = sync_channel(queue_max);
+    let HubOptions { group_max, idle_flush, .. } = *options;
+    let (sender, receiver) = sync_channel(options.queue_max);
     let thread = std::thread::Builder::new()
         .name("hub-writer".to_owned())
-        .spawn(move || writer.run(&receiver, group_max))
+        .spawn(move || writer.run(&receiver, group_max, idle_flush))
         .map_err(|cause| {
             Error::new(ErrorKind::Storage, "无法启动写入线程", "the writing thread cannot be started")
                 .caused_by(cause)

@@ -43,7 +43,7 @@ pub(crate) fn check(value: &Value, files: &[&str]) -> Vec<Misplaced> {
     if value.get("schema").and_then(Value::as_str) != Some("xy/manifest@1") {
         return Vec::new();
     }
-    let manifest: Manifest = match body::typed(value) {
+    let manifest: Manifest = match body::typed(value.clone()) {
         Ok(manifest) => manifest,
         Err(wrong) => return vec![wrong],
     };
