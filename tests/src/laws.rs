@@ -9,7 +9,7 @@ use xunyuan_core::definition::Catalog;
 use xunyuan_core::document::model::{Edit, Event};
 use xunyuan_core::document::{Document, RawChange};
 use xunyuan_core::id::{ActorId, DefinitionRef, DocumentId, ScopeId};
-use xunyuan_core::projection::{self, FACTS_SCHEMA, Filter, SCHEMA};
+use xunyuan_core::projection::{self, Filter};
 use xunyuan_core::replica::{ExportedRecord, Status};
 use xunyuan_core::wire::run;
 
@@ -180,9 +180,7 @@ pub(crate) fn rows_are_a_function_of_documents(world: &mut World, device: usize)
     let replica = world.replica(device);
     let catalog = replica.catalog().clone();
     let fresh = Connection::open_in_memory().expect("a database in memory opens");
-    for step in [SCHEMA, FACTS_SCHEMA] {
-        fresh.execute_batch(step).expect("the projection's tables can be made");
-    }
+    fresh.execute_batch(&projection::STEPS.concat()).expect("the projection's tables can be made");
     let records = replica.export().expect("the replica exports");
     let scopes: BTreeSet<ScopeId> = records.iter().map(|record| record.scope.clone()).collect();
     for record in &records {

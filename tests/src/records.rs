@@ -29,8 +29,7 @@ pub fn catalog() -> Catalog {
 #[must_use]
 pub fn database() -> Connection {
     let conn = Connection::open_in_memory().expect("a database in memory");
-    conn.execute_batch(projection::SCHEMA).expect("the projection's schema");
-    conn.execute_batch(projection::FACTS_SCHEMA).expect("the schema of facts");
+    conn.execute_batch(&projection::STEPS.concat()).expect("the projection's schema");
     conn
 }
 

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use xunyuan_core::definition::{Catalog, Definition, embedded, sample_organisation};
 use xunyuan_core::document::{Document, RawChange};
 use xunyuan_core::id::{ActorId, DefinitionRef, DocumentId, ScopeId, UserId};
-use xunyuan_core::projection::{self, FACTS_SCHEMA, SCHEMA, fingerprint};
+use xunyuan_core::projection::{self, fingerprint};
 use xunyuan_core::wire::log::Digest;
 use xunyuan_tests::deeds::{Author, invent};
 use xunyuan_tests::oracle::{Said, merged};
@@ -24,8 +24,7 @@ fn catalog() -> Catalog {
 
 fn opened() -> Connection {
     let conn = Connection::open_in_memory().unwrap();
-    conn.execute_batch(SCHEMA).unwrap();
-    conn.execute_batch(FACTS_SCHEMA).unwrap();
+    conn.execute_batch(&projection::STEPS.concat()).unwrap();
     conn
 }
 

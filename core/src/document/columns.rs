@@ -1,4 +1,5 @@
-//! How much a change claims to hold, counted before Automerge reads it.
+//! The columns of a change: how much they claim to hold, counted before Automerge reads it, and what they
+//! hold where that is read without Automerge.
 //!
 //! The operations of a change travel as columns of run lengths, so a few bytes can claim 2^60 operations
 //! or predecessors. Automerge would walk them one by one or reserve the memory for them, and neither a
@@ -17,7 +18,7 @@ const PREDECESSORS_MAX: u64 = 16 * CHANGE_OPS_MAX;
 
 /// How a column codes its values.
 #[derive(Clone, Copy)]
-enum Coding {
+pub(super) enum Coding {
     /// Runs of unsigned numbers.
     Numbers,
     /// Runs of unsigned numbers, each saying how many rows of the next columns belong to it.
@@ -55,11 +56,7 @@ const COLUMNS: [(u64, Coding, u64); 12] = [
 /// `Protocol` when the chunk is cut short, has another column than the product makes, or claims more
 /// operations or predecessors than a change may hold.
 pub(super) fn check(chunk: &[u8]) -> Result<(), Error> {
-    let mut reader = Reader(chunk.get(OPENING..).ok_or_else(cut_short)?);
-    let length = reader.number()?;
-    if usize::try_from(length).ok() != Some(reader.0.len()) {
-        return Err(cut_short());
-    }
+    let mut reader = Reader::of_chunk(chunk)?;
     for _ in 0..reader.number()? {
         reader.take(32)?;
     }
@@ -90,9 +87,85 @@ pub(super) fn check(chunk: &[u8]) -> Result<(), Error> {
 }
 
 /// Reads forward through foreign bytes; every step can fail, none can panic.
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// A column.
+    pub(super) const fn of(column: &'a [u8]) -> Self {
+        Self(column)
+    }
+
+    /// The body of an uncompressed change chunk.
+    pub(super) fn of_chunk(chunk: &'a [u8]) -> Result<Self, Error> {
+        let mut reader = Self(chunk.get(OPENING..).ok_or_else(cut_short)?);
+        let length = reader.number()?;
+        if usize::try_from(length).ok() == Some(reader.0.len()) { Ok(reader) } else { Err(cut_short()) }
+    }
+
+    /// True at the end.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The values of a column of unsigned numbers, or of differences, added up.
+    pub(super) fn numbers(&mut self, coding: Coding) -> Result<Vec<Option<u64>>, Error> {
+        let is_sum = matches!(coding, Coding::Differences);
+        let mut steps =
+            self.values(
+                |reader| {
+                    if is_sum { reader.difference() } else { reader.number().map(u64::cast_signed) }
+                },
+            )?;
+        let mut sum = 0_i64;
+        for step in steps.iter_mut().flatten().filter(|_| is_sum) {
+            sum = sum.checked_add(*step).ok_or_else(cut_short)?;
+            *step = sum;
+        }
+        Ok(steps.into_iter().map(|step| step.map(i64::cast_unsigned)).collect())
+    }
+
+    /// The values of a column of texts.
+    pub(super) fn texts(&mut self) -> Result<Vec<Option<&'a str>>, Error> {
+        self.values(|reader| std::str::from_utf8(reader.sized()?).map_err(|_| cut_short()))
+    }
+
+    /// The values of a column of runs, no more than a change may have operations.
+    fn values<T: Copy>(
+        &mut self,
+        mut value: impl FnMut(&mut Self) -> Result<T, Error>,
+    ) -> Result<Vec<Option<T>>, Error> {
+        let mut values = Vec::new();
+        while !self.0.is_empty() {
+            let length = self.difference()?;
+            let rows = if length == 0 { self.number()? } else { length.unsigned_abs() };
+            if rows > CHANGE_OPS_MAX.saturating_sub(values.len() as u64) {
+                return Err(cut_short());
+            }
+            let rows = usize::try_from(rows).map_err(|_| cut_short())?;
+            match length {
+                0 => values.extend(std::iter::repeat_n(None, rows)),
+                1.. => {
+                    let value = value(self)?;
+                    values.extend(std::iter::repeat_n(Some(value), rows));
+                }
+                _ => {
+                    for _ in 0..rows {
+                        values.push(Some(value(self)?));
+                    }
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    /// True when a column of flags holds nothing but false.
+    pub(super) fn is_false(&mut self) -> Result<bool, Error> {
+        if !self.0.is_empty() {
+            self.number()?;
+        }
+        Ok(self.0.is_empty())
+    }
+
     fn column(&mut self, coding: Coding, most: u64) -> Result<(), Error> {
         let (mut rows, mut counted) = (0_u64, 0_u64);
         while !self.0.is_empty() && !matches!(coding, Coding::Bytes) {
@@ -141,20 +214,20 @@ impl<'a> Reader<'a> {
         Ok(rows)
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
         let (head, tail) = self.0.split_at_checked(length).ok_or_else(cut_short)?;
         self.0 = tail;
         Ok(head)
     }
 
     /// Bytes behind their length.
-    fn sized(&mut self) -> Result<&'a [u8], Error> {
+    pub(super) fn sized(&mut self) -> Result<&'a [u8], Error> {
         let length = usize::try_from(self.number()?).map_err(|_| cut_short())?;
         self.take(length)
     }
 
     /// An unsigned LEB128 number in its shortest form.
-    fn number(&mut self) -> Result<u64, Error> {
+    pub(super) fn number(&mut self) -> Result<u64, Error> {
         let (value, bits, last) = self.leb128()?;
         if (last == 0 && bits > 7) || value > u128::from(u64::MAX) {
             return Err(cut_short());
@@ -163,7 +236,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A signed LEB128 number in its shortest form.
-    fn difference(&mut self) -> Result<i64, Error> {
+    pub(super) fn difference(&mut self) -> Result<i64, Error> {
         let (value, bits, last) = self.leb128()?;
         let mut value = i128::try_from(value).map_err(|_| cut_short())?;
         if last & 0x40 != 0 {

@@ -13,6 +13,7 @@ pub mod genesis;
 pub mod model;
 mod read;
 pub mod renewal;
+pub mod replay;
 mod stamp;
 
 use automerge::legacy::{Key, ObjectId, OpType};

@@ -122,6 +122,12 @@ impl Exchange {
         if self.wanted && self.in_flight.is_none() { Some(self.not_before_ms) } else { None }
     }
 
+    /// True while the answer to a request is awaited.
+    #[must_use]
+    pub const fn is_under_way(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
     /// Failures in a row.
     #[must_use]
     pub const fn failures(&self) -> u32 {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::coding;
 use super::row::{HistoryLine, LineKind};
 use crate::definition::{Catalog, Checklist, Field, FieldType, Ledger};
-use crate::document::model::{Model, Stamped};
+use crate::document::model::{Model, Stamped, Value};
 use crate::rules::entry::{EntryView, FieldContent};
 use crate::rules::facts::is_visit_asked;
 use crate::rules::sheet::{GroupLine, InspectionView, ItemView, SectionView};
@@ -122,7 +122,7 @@ pub(crate) fn of_entry(
         match &shown.content {
             FieldContent::Empty => {}
             FieldContent::One(value) => {
-                facts.fields.insert(shown.id.clone(), coding::json(value));
+                facts.fields.insert(shown.id.clone(), value.to_json());
             }
             FieldContent::Text(text) => {
                 facts.fields.insert(shown.id.clone(), Json::from(text.as_str()));
@@ -133,10 +133,7 @@ pub(crate) fn of_entry(
             }
             FieldContent::Lines(lines) => {
                 let lines = lines.iter().map(|line| {
-                    line.fields
-                        .iter()
-                        .map(|(id, stamped)| (id.clone(), coding::json(&stamped.value)))
-                        .collect()
+                    line.fields.iter().map(|(id, stamped)| (id.clone(), stamped.value.to_json())).collect()
                 });
                 facts.lines.insert(shown.id.clone(), lines.collect());
             }
@@ -155,7 +152,7 @@ pub(crate) fn of_inspection(checklist: &Checklist, view: &InspectionView, histor
             let texts = header.values.iter().filter_map(|stamped| stamped.value.as_text()).map(str::to_owned);
             facts.sets.insert(header.id.clone(), elements_of(field, texts));
         } else {
-            facts.fields.insert(header.id.clone(), coding::json(&first.value));
+            facts.fields.insert(header.id.clone(), first.value.to_json());
         }
     }
     for section in &view.sections {
@@ -184,7 +181,7 @@ fn events(history: &[HistoryLine]) -> Vec<EventFact> {
         by: line.by.0.clone(),
         state: line.state.clone(),
         contested: line.contested,
-        data: line.data.iter().map(|(name, value)| (name.clone(), coding::json(value))).collect(),
+        data: line.data.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
     };
     history.iter().filter(|line| line.kind == LineKind::Event).map(of).collect()
 }
@@ -195,7 +192,7 @@ fn item(item: &ItemView) -> Option<ItemFact> {
     };
     let fact = ItemFact {
         item: item.id.clone(),
-        answer: item.answer().map_or(Json::Null, coding::json),
+        answer: item.answer().map_or(Json::Null, Value::to_json),
         fails: item.is_fail,
         severity: item.severity.clone(),
         notes: texts(&item.notes),
@@ -207,7 +204,7 @@ fn item(item: &ItemView) -> Option<ItemFact> {
 
 fn line(line: &GroupLine) -> BTreeMap<String, Json> {
     let mut fields: BTreeMap<String, Json> =
-        line.fields.iter().map(|(id, stamped)| (id.clone(), coding::json(&stamped.value))).collect();
+        line.fields.iter().map(|(id, stamped)| (id.clone(), stamped.value.to_json())).collect();
     for (field, photo) in &line.photos {
         let names = fields.entry(field.clone()).or_insert_with(|| Json::Array(Vec::new()));
         if let Json::Array(names) = names {

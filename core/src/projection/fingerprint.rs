@@ -15,9 +15,8 @@ const TABLES: [&str; 6] = [
      p.result, p.clashes, p.contested FROM projected AS p WHERE p.scope = ?1 ORDER BY p.document",
     "SELECT n.document, n.user FROM projected_person AS n JOIN projected AS p USING (document) \
      WHERE p.scope = ?1 ORDER BY n.document, n.user",
-    "SELECT h.document, h.place, h.kind, h.what, h.event, h.user, h.at_ms, h.state, h.contested, h.data \
-     FROM projected_history AS h JOIN projected AS p USING (document) \
-     WHERE p.scope = ?1 ORDER BY h.document, h.place",
+    "SELECT p.document, h.lines FROM projected AS p JOIN projected_history AS h ON h.id = p.id \
+     WHERE p.scope = ?1 ORDER BY p.document",
     "SELECT c.document, c.place, c.choice, c.key, c.reason, c.value, c.user, c.at_ms \
      FROM projected_clash AS c JOIN projected AS p USING (document) \
      WHERE p.scope = ?1 ORDER BY c.document, c.place, c.choice",

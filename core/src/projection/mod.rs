@@ -21,7 +21,7 @@ mod words;
 
 pub use fingerprint::fingerprint;
 pub use project::{project, write};
-pub use read::{Filter, conflicts, count, find, history, list, row};
+pub use read::{Filter, conflict_count, conflicts, count, find, history, list, row};
 pub use row::{Choice, ClashRow, HistoryLine, LineKind, Projected, Row, RowKind, forget_removed, remove};
-pub use schema::{FACTS_SCHEMA, SCHEMA};
+pub use schema::{FACTS_SCHEMA, LEAN_SCHEMA, SCHEMA, STEPS};
 pub use search::search;

@@ -3,12 +3,12 @@
 use std::str::FromStr as _;
 
 use rusqlite::types::ToSql;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::Error;
 use crate::id::{DocumentId, ScopeId, UserId};
 use crate::projection::coding;
-use crate::projection::row::{Choice, ClashRow, HistoryLine, LineKind, ROW_COLUMNS, Row, RowKind, read_row};
+use crate::projection::row::{Choice, ClashRow, HistoryLine, ROW_COLUMNS, Row, RowKind, read_row};
 
 /// Rows that a list gives when nobody says how many.
 const LIMIT_DEFAULT: u32 = 100;
@@ -120,24 +120,10 @@ pub fn find(conn: &Connection, text: &str) -> Result<Vec<Row>, Error> {
 /// `Busy`, `Corrupt` or `Storage` when reading fails.
 pub fn history(conn: &Connection, document: DocumentId) -> Result<Vec<HistoryLine>, Error> {
     let mut select = conn.prepare_cached(
-        "SELECT kind, what, event, user, at_ms, state, contested, data FROM projected_history \
-         WHERE document = ?1 ORDER BY place",
+        "SELECT h.lines FROM projected AS p JOIN projected_history AS h ON h.id = p.id WHERE p.document = ?1",
     )?;
-    let mut rows = select.query([document.as_bytes()])?;
-    let mut lines = Vec::new();
-    while let Some(row) = rows.next()? {
-        lines.push(HistoryLine {
-            kind: if row.get::<_, i64>(0)? == 1 { LineKind::Event } else { LineKind::Value },
-            what: row.get(1)?,
-            event: row.get(2)?,
-            by: UserId(row.get(3)?),
-            at_ms: row.get(4)?,
-            state: row.get(5)?,
-            contested: row.get(6)?,
-            data: coding::data_of(&row.get::<_, String>(7)?)?,
-        });
-    }
-    Ok(lines)
+    let lines: Option<String> = select.query_row([document.as_bytes()], |row| row.get(0)).optional()?;
+    lines.map_or_else(|| Ok(Vec::new()), |lines| coding::lines_of(&lines))
 }
 
 /// Every clash that waits for a decision, those of the newest records first.
@@ -147,7 +133,7 @@ pub fn history(conn: &Connection, document: DocumentId) -> Result<Vec<HistoryLin
 pub fn conflicts(conn: &Connection) -> Result<Vec<ClashRow>, Error> {
     let mut select = conn.prepare_cached(
         "SELECT c.document, c.choice, c.key, c.reason, c.value, c.user, c.at_ms FROM projected_clash AS c \
-         JOIN projected AS p USING (document) \
+         CROSS JOIN projected AS p USING (document) \
          ORDER BY p.listed_at_ms DESC, c.document, c.place, c.choice",
     )?;
     let mut rows = select.query(params![])?;
@@ -171,6 +157,15 @@ pub fn conflicts(conn: &Connection) -> Result<Vec<ClashRow>, Error> {
         });
     }
     Ok(clashes)
+}
+
+/// How many clashes wait for a decision.
+///
+/// # Errors
+/// `Busy`, `Corrupt` or `Storage` when reading fails.
+pub fn conflict_count(conn: &Connection) -> Result<u32, Error> {
+    let mut select = conn.prepare_cached("SELECT count(*) FROM projected_clash WHERE choice = 0")?;
+    Ok(select.query_row([], |row| row.get(0))?)
 }
 
 /// Runs a select over [`ROW_COLUMNS`].

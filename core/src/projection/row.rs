@@ -175,7 +175,8 @@ impl Projected {
         for user in &self.row.people {
             person.execute(params![self.row.document.as_bytes(), user.as_str()])?;
         }
-        insert_history(conn, self.row.document, &self.history)?;
+        conn.prepare_cached("INSERT INTO projected_history (id, lines) VALUES (?1, ?2)")?
+            .execute(params![id, coding::lines_text(&self.history)])?;
         insert_clashes(conn, self.row.document, &self.clashes)
     }
 }
@@ -193,10 +194,10 @@ pub fn remove(conn: &Connection, document: DocumentId) -> Result<(), Error> {
     let Some(id) = id else { return Ok(()) };
     conn.prepare_cached("DELETE FROM projected_text WHERE rowid = ?1")?.execute([id])?;
     conn.prepare_cached("DELETE FROM projected_facts WHERE id = ?1")?.execute([id])?;
+    conn.prepare_cached("DELETE FROM projected_history WHERE id = ?1")?.execute([id])?;
     for sql in [
         "DELETE FROM projected WHERE document = ?1",
         "DELETE FROM projected_person WHERE document = ?1",
-        "DELETE FROM projected_history WHERE document = ?1",
         "DELETE FROM projected_clash WHERE document = ?1",
     ] {
         conn.prepare_cached(sql)?.execute([document])?;
@@ -293,32 +294,6 @@ fn insert_row(conn: &Connection, row: &Row) -> Result<i64, Error> {
         row.contested,
     ])?;
     Ok(conn.last_insert_rowid())
-}
-
-fn insert_history(conn: &Connection, document: DocumentId, history: &[HistoryLine]) -> Result<(), Error> {
-    let mut insert = conn.prepare_cached(
-        "INSERT INTO projected_history (document, place, kind, what, event, user, at_ms, state, contested, \
-         data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?;
-    for (place, line) in (0_i64..).zip(history) {
-        let kind = match line.kind {
-            LineKind::Event => 1,
-            LineKind::Value => 2,
-        };
-        insert.execute(params![
-            document.as_bytes(),
-            place,
-            kind,
-            line.what,
-            line.event,
-            line.by.as_str(),
-            line.at_ms,
-            line.state,
-            line.contested,
-            coding::data_text(&line.data),
-        ])?;
-    }
-    Ok(())
 }
 
 fn insert_clashes(conn: &Connection, document: DocumentId, clashes: &[ClashRow]) -> Result<(), Error> {

@@ -1,6 +1,9 @@
 //! The tables of the projection, the same on a device and at the branch.
 
-/// Creates the projection's tables; the first step of both stores' schemas runs it.
+/// All steps of the projection's tables, in order: what it takes to write rows into an empty file.
+pub const STEPS: [&str; 3] = [SCHEMA, FACTS_SCHEMA, LEAN_SCHEMA];
+
+/// Creates the projection's tables; an early step of both stores' schemas runs it, [`LEAN_SCHEMA`] a later.
 ///
 /// The comments stand inside the statements, so that `.schema` shows them. No column holds anything
 /// that is not in a document: rows can be dropped and written again to the same bytes.
@@ -94,4 +97,39 @@ CREATE TABLE projected_facts (
     id INTEGER PRIMARY KEY,            -- projected.id
     facts TEXT NOT NULL                -- JSON object, see projection::facts
 );
+";
+
+/// The same rows in fewer writes: they were most of the time of a fresh device's fetch. A history is one row
+/// instead of one per line; the index of the text knows which records hold a trigram, not where.
+pub const LEAN_SCHEMA: &str = "
+ALTER TABLE projected_history RENAME TO projected_line;
+
+CREATE TABLE projected_history (
+    -- What happened to a document, in the order to show: events in causal order, and between them
+    -- the values as they stand with who wrote them and when.
+    id INTEGER PRIMARY KEY,            -- projected.id
+    lines TEXT NOT NULL                -- JSON array: an event is [kind, id, user, device time, lifecycle state
+                                       -- after it or empty, 1 where the merge left it contested, {data}],
+                                       -- a value is [key, user, device time, value]
+);
+
+INSERT INTO projected_history (id, lines)
+SELECT p.id, '[' || group_concat(
+    CASE l.kind
+        WHEN 1 THEN json_array(l.what, l.event, l.user, l.at_ms, l.state, l.contested, json(l.data))
+        ELSE json_array(l.what, l.user, l.at_ms, l.data -> '$.value')
+    END, ',' ORDER BY l.place) || ']'
+FROM projected_line AS l JOIN projected AS p USING (document)
+GROUP BY p.id;
+
+DROP TABLE projected_line;
+
+CREATE VIRTUAL TABLE projected_word USING fts5(
+    -- Full text of a document; rowid is projected.id. Trigrams, because Chinese has no spaces.
+    body,
+    tokenize = 'trigram', detail = none, columnsize = 0
+);
+INSERT INTO projected_word (rowid, body) SELECT rowid, body FROM projected_text;
+DROP TABLE projected_text;
+ALTER TABLE projected_word RENAME TO projected_text;
 ";

@@ -1,7 +1,10 @@
 //! Full-text search over Chinese and Latin text.
 //!
-//! The index holds trigrams, so a term of three characters or more is looked up; a shorter one,
-//! common in Chinese (漏水), is compared with the text of every record.
+//! The index holds trigrams, so a term of three characters or more is looked up: records that hold all of its
+//! trigrams are compared with it. A shorter one, common in Chinese (漏水), is compared with the text of every
+//! record.
+
+use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 use rusqlite::types::ToSql;
@@ -28,12 +31,13 @@ pub fn search(conn: &Connection, text: &str, limit: u32) -> Result<Vec<Row>, Err
     let (long, short): (Vec<&str>, Vec<&str>) =
         terms.into_iter().partition(|term| term.chars().count() >= TRIGRAM_CHARS);
     if !long.is_empty() {
+        let trigrams: BTreeSet<String> = long.iter().flat_map(|term| trigrams(term)).collect();
         let quoted: Vec<String> =
-            long.iter().map(|term| format!("\"{}\"", term.replace('"', "\"\""))).collect();
+            trigrams.iter().map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
         parts.push("projected_text MATCH ?");
         values.push(Box::new(quoted.join(" AND ")));
     }
-    for term in short {
+    for term in long.into_iter().chain(short) {
         parts.push("t.body LIKE ? ESCAPE '\\'");
         let escaped = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         values.push(Box::new(format!("%{escaped}%")));
@@ -45,4 +49,10 @@ pub fn search(conn: &Connection, text: &str, limit: u32) -> Result<Vec<Row>, Err
         parts.join(" AND ")
     );
     rows(conn, &sql, &values)
+}
+
+/// All runs of three characters of a term.
+fn trigrams(term: &str) -> Vec<String> {
+    let characters: Vec<char> = term.chars().collect();
+    characters.windows(TRIGRAM_CHARS).map(|three| three.iter().collect()).collect()
 }

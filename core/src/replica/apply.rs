@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use super::fork::{give_way, note_copy};
 use super::refused::refuse_dependants;
 use super::sync::Progress;
-use super::{Replica, build, load_catalog};
+use super::{Replica, load_catalog, model_of};
 use crate::definition::Catalog;
-use crate::document::RawChange;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::{Asked, SentRun, page};
 use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId};
@@ -21,11 +20,6 @@ use crate::time::Moment;
 use crate::wire::log::{Chain, Digest, Link, definition_document};
 use crate::wire::message::{Body, Directive, Record, Run, ScopeReply, Verdict};
 use crate::wire::run;
-
-/// Documents projected in the transaction that stores them; beyond it they follow later, marked.
-const PROJECT_WITH_PAGE_MAX: usize = 500;
-/// Documents projected in one go afterwards.
-const PROJECT_LATER_MAX: u32 = 500;
 
 /// What the records of a page add up to.
 struct Tally {
@@ -71,7 +65,7 @@ impl Arrival {
                     documents::insert(connection, &row)?;
                 }
                 documents::insert_record(connection, record)?;
-                hashes.iter().try_for_each(|hash| outbox::remove(connection, *hash))
+                outbox::remove(connection, record.document, hashes)
             }
             Self::Stub { scope, seq, document, last_hash, chain } => {
                 stubs::insert(connection, scope, *seq, *document, *last_hash, *chain)
@@ -235,12 +229,8 @@ impl Replica {
             Body::Run(run) => {
                 let index = usize::try_from(run.definition).unwrap_or(usize::MAX);
                 let definition = definitions.get(index).ok_or_else(unasked)?;
-                let (mut hashes, mut last_seq) = (Vec::new(), 0);
-                for chunk in run::unpack(&run.changes, run.actor)? {
-                    let change = RawChange::parse(chunk)?;
-                    last_seq = change.seq;
-                    hashes.push(change.hash);
-                }
+                // The chain and the signed head vouch for these bytes; only what they hash to is asked here.
+                let (hashes, last_seq) = run::hashes(&run.changes, run.actor)?;
                 if hashes.last() != Some(&run.last_hash) {
                     return Err(unasked());
                 }
@@ -295,7 +285,7 @@ impl Replica {
                 | Arrival::OwnMissing => None,
             })
             .collect();
-        let (catalog, device) = (&self.catalog, self.identity.device);
+        let device = self.identity.device;
         let renewed = self.store.write(|connection| {
             arrivals.iter().try_for_each(|arrival| arrival.save(connection))?;
             if has_definitions {
@@ -309,14 +299,8 @@ impl Replica {
                     renewed += give_way(connection, record.document, record.actor, *last_seq, moment)?;
                 }
             }
-            for (done, document) in touched.iter().enumerate() {
-                if done < PROJECT_WITH_PAGE_MAX {
-                    if let Some(row) = documents::find(connection, *document)? {
-                        project(connection, catalog, &row)?;
-                    }
-                } else {
-                    documents::set_projected(connection, *document, false)?;
-                }
+            for document in &touched {
+                documents::set_projected(connection, *document, false)?;
             }
             scopes::save(connection, standing)?;
             if let Some(head) = sealed {
@@ -330,24 +314,12 @@ impl Replica {
             self.catalog = load_catalog(self.store.reader())?;
             self.loaded.clear();
         }
+        if has_definitions || !touched.is_empty() {
+            self.rows_wait();
+        }
         touched.iter().for_each(|document| drop(self.loaded.remove(document)));
         progress.touched.extend(touched);
         Ok(())
-    }
-
-    /// Rebuilds the rows that had to wait, a transaction for some at a time; what cannot be built yet
-    /// stays marked.
-    pub(super) fn project_late(&mut self) -> Result<(), Error> {
-        let catalog = &self.catalog;
-        let mut after = None;
-        loop {
-            let waiting = documents::unprojected(self.store.reader(), after, PROJECT_LATER_MAX)?;
-            let Some(last) = waiting.last() else { return Ok(()) };
-            after = Some(last.document);
-            self.store.write(|connection| {
-                waiting.iter().try_for_each(|row| project(connection, catalog, row).map(drop))
-            })?;
-        }
     }
 
     pub(super) fn follow(
@@ -373,8 +345,7 @@ impl Replica {
 
 /// Rebuilds a document's rows; false when it cannot be built yet, which leaves it marked.
 pub(super) fn project(connection: &Connection, catalog: &Catalog, row: &DocumentRow) -> Result<bool, Error> {
-    let model = build(connection, catalog, row.document, &row.definition).and_then(|built| built.model());
-    let projected = match model {
+    let projected = match model_of(connection, catalog, row) {
         Ok(model) if model.events.is_empty() && model.registers.is_empty() => {
             projection::remove(connection, row.document)?;
             true

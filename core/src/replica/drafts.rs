@@ -396,7 +396,7 @@ impl Replica {
 
 /// Takes a draft's changes out of the outbox, and what was kept to read them.
 fn leave(connection: &rusqlite::Connection, group: &Group) -> Result<(), Error> {
-    group.rows.iter().try_for_each(|row| outbox::remove(connection, row.hash))?;
+    group.rows.iter().try_for_each(|row| outbox::remove(connection, row.document, &[row.hash]))?;
     for record in &group.lost {
         former::remove(connection, &record.scope, record.last_hash)?;
     }

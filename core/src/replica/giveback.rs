@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use super::Replica;
 use super::sync::Progress;
-use crate::document::RawChange;
 use crate::error::{Error, Sentence};
 use crate::exchange::SentRun;
 use crate::id::{ChangeHash, DocumentId, ScopeId};
@@ -132,12 +131,13 @@ impl Replica {
             held.extend(hashes(&record)?);
         }
         let chunks = run::unpack(&lost.changes, lost.actor)?;
-        let mut fresh = hashes(&lost)?;
+        let (mut fresh, last_seq) = run::hashes(&lost.changes, lost.actor)?;
         let known = fresh.iter().take_while(|hash| held.contains(hash)).count();
         fresh.drain(..known);
         let left: Vec<&[u8]> = chunks[known..].iter().map(Vec::as_slice).collect();
-        let Some(last) = left.last() else { return Ok(None) };
-        let last_seq = RawChange::parse(last.to_vec())?.seq;
+        if left.is_empty() {
+            return Ok(None);
+        }
         let run = Run {
             definition: 0,
             actor: lost.actor,
@@ -151,6 +151,5 @@ impl Replica {
 
 /// The hashes of a record's changes.
 fn hashes(record: &RecordRow) -> Result<Vec<ChangeHash>, Error> {
-    let chunks = run::unpack(&record.changes, record.actor)?;
-    chunks.into_iter().map(|chunk| RawChange::parse(chunk).map(|change| change.hash)).collect()
+    Ok(run::hashes(&record.changes, record.actor)?.0)
 }

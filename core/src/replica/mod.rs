@@ -13,6 +13,7 @@ mod entry;
 mod fork;
 mod giveback;
 mod inspection;
+mod later;
 mod lists;
 mod refused;
 mod repair;
@@ -28,14 +29,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use draft::actor_of;
+use later::Late;
 
 use crate::definition::Catalog;
 use crate::document::model::{Edit, Model};
+use crate::document::replay::Replay;
 use crate::document::{Document, RawChange};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Exchange;
 use crate::exchange::mending::Mending;
-use crate::id::{DefinitionRef, DocumentId, ScopeId, UserId};
+use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId, UserId};
 use crate::projection;
 use crate::rules::{self, Author};
 use crate::store::documents::{self, DocumentRow};
@@ -53,7 +56,7 @@ pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 8] = [
+pub(crate) const STEPS: [&str; 10] = [
     schema::STEP_1,
     projection::SCHEMA,
     schema::STEP_2,
@@ -62,6 +65,8 @@ pub(crate) const STEPS: [&str; 8] = [
     projection::FACTS_SCHEMA,
     schema::STEP_5,
     schema::STEP_6,
+    schema::STEP_7,
+    projection::LEAN_SCHEMA,
 ];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.
@@ -79,6 +84,7 @@ pub struct Replica {
     use_count: u64,
     resets: u32,
     mending: Mending,
+    late: Late,
 }
 
 /// A document in memory and when it was last used.
@@ -128,6 +134,7 @@ impl Replica {
             use_count: 0,
             resets: 0,
             mending: Mending::default(),
+            late: Late::After(None),
         })
     }
 
@@ -262,6 +269,12 @@ impl Replica {
     }
 }
 
+impl AsMut<Store> for Replica {
+    fn as_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
+}
+
 /// One document's part of an action, ready to commit.
 struct Written {
     row: DocumentRow,
@@ -302,25 +315,54 @@ fn build(
     id: DocumentId,
     definition: &DefinitionRef,
 ) -> Result<Document, Error> {
-    let text_keys = catalog.text_keys(definition).ok_or_else(|| {
+    built(catalog, id, definition, held(connection, id)?)
+}
+
+/// What a document says, by the shortest way.
+fn model_of(connection: &Connection, catalog: &Catalog, row: &DocumentRow) -> Result<Model, Error> {
+    let changes = held(connection, row.document)?;
+    if text_keys(catalog, &row.definition)?.is_empty() {
+        let mut replay = Replay::new(row.document, &row.definition);
+        if changes.iter().all(|(chunk, hash)| replay.take(chunk, *hash)) {
+            return Ok(replay.into_model());
+        }
+    }
+    built(catalog, row.document, &row.definition, changes)?.model()
+}
+
+/// The changes of a document with their hashes: those of its records, then those of the outbox.
+fn held(connection: &Connection, id: DocumentId) -> Result<Vec<(Vec<u8>, ChangeHash)>, Error> {
+    let mut changes = Vec::new();
+    for record in documents::records(connection, id)? {
+        changes.extend(run::unpack_hashed(&record.changes, record.actor)?);
+    }
+    for row in outbox::of_document(connection, id)? {
+        let change = RawChange::parse(row.bytes)?;
+        changes.push((change.bytes, change.hash));
+    }
+    Ok(changes)
+}
+
+fn built(
+    catalog: &Catalog,
+    id: DocumentId,
+    definition: &DefinitionRef,
+    changes: Vec<(Vec<u8>, ChangeHash)>,
+) -> Result<Document, Error> {
+    let mut document = Document::new(id, definition, &text_keys(catalog, definition)?);
+    let changes = changes.into_iter().map(|(chunk, _)| RawChange::parse(chunk));
+    document.apply(&changes.collect::<Result<Vec<_>, _>>()?)?;
+    Ok(document)
+}
+
+fn text_keys(catalog: &Catalog, definition: &DefinitionRef) -> Result<Vec<String>, Error> {
+    catalog.text_keys(definition).ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
             "本机还没有这条记录所用的定义版本;请先同步",
             "the definition version of this record is not on the device yet; sync first",
         )
-    })?;
-    let mut document = Document::new(id, definition, &text_keys);
-    let mut changes = Vec::new();
-    for record in documents::records(connection, id)? {
-        for chunk in run::unpack(&record.changes, record.actor)? {
-            changes.push(RawChange::parse(chunk)?);
-        }
-    }
-    for row in outbox::of_document(connection, id)? {
-        changes.push(RawChange::parse(row.bytes)?);
-    }
-    document.apply(&changes)?;
-    Ok(document)
+    })
 }
 
 fn load_catalog(connection: &Connection) -> Result<Catalog, Error> {

@@ -367,6 +367,9 @@ impl Replica {
             Ok(touched)
         })?;
         touched.iter().for_each(|document| drop(self.loaded.remove(document)));
+        if !touched.is_empty() {
+            self.rows_wait();
+        }
         if let Some(session) = self.mending.sessions.get_mut(scope) {
             for seq in asked.into_iter().filter(|seq| *seq <= last) {
                 session.need.remove(&seq);
@@ -433,7 +436,7 @@ fn place_row(
             };
             documents::insert(connection, &document)?;
             documents::insert_record(connection, &row)?;
-            hashes.iter().try_for_each(|hash| outbox::remove(connection, *hash))?;
+            outbox::remove(connection, record.document, &hashes)?;
             Ok(Some((record.document, last_seq)))
         }
         Body::Stub { last_hash, .. } => {

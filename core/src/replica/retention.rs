@@ -10,7 +10,6 @@ use super::apply::{project, unasked};
 use super::fork::give_way;
 use super::sync::Progress;
 use crate::definition::Deadline;
-use crate::document::RawChange;
 use crate::error::Error;
 use crate::id::DefinitionRef;
 use crate::projection;
@@ -72,9 +71,8 @@ impl Replica {
             let Body::Run(run) = record.body else { return Err(unasked()) };
             let index = usize::try_from(run.definition).unwrap_or(usize::MAX);
             let definition = definitions.get(index).ok_or_else(unasked)?.clone();
-            let last = run::unpack(&run.changes, run.actor)?.pop().ok_or_else(unasked)?;
-            let last = RawChange::parse(last)?;
-            if last.hash != run.last_hash {
+            let (hashes, last_seq) = run::hashes(&run.changes, run.actor)?;
+            if hashes.last() != Some(&run.last_hash) {
                 return Err(unasked());
             }
             let document =
@@ -92,7 +90,7 @@ impl Replica {
                 signature: run.signature,
                 chain: [0; 32],
             };
-            rows.push((document, row, last.seq));
+            rows.push((document, row, last_seq));
         }
         let (catalog, device) = (&self.catalog, self.identity.device);
         let touched = self.store.write(|connection| {
@@ -106,6 +104,7 @@ impl Replica {
                     if record.device == device {
                         give_way(connection, record.document, record.actor, *last_seq, moment)?;
                     }
+                    stubs::note_wanted(connection, document.document)?;
                     touched.insert(document.document);
                 }
             }

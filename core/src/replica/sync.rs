@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::Replica;
 use super::apply::unasked;
 use crate::error::{Error, ErrorKind, Refusal, Sentence};
+use crate::exchange::mending::Mending;
 use crate::exchange::{Asked, SentRun};
 use crate::id::{ActorId, DefinitionRef, DeviceId, DocumentId, ScopeId};
 use crate::limits::{
@@ -16,8 +17,9 @@ use crate::store::documents::{self, RecordRow};
 use crate::store::former;
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::scopes::{self, ScopeRow};
-use crate::store::{identity, stubs};
+use crate::store::{Durability, Store, identity, stubs};
 use crate::time::Moment;
+use crate::wire::key::Key;
 use crate::wire::log::{Digest, grants_tag};
 use crate::wire::message::{Author, Health, PROTOCOL, PushedRun, Reply, Request, Run, ScopeRequest};
 use crate::wire::{frame, run};
@@ -83,12 +85,17 @@ impl Replica {
         self.exchange.wake_now();
     }
 
-    /// The body to `POST` to `/v1/exchange` now, if an exchange is due.
+    /// The body to `POST` to `/v1/exchange` now, if an exchange is due; if none is, a part of the rows
+    /// that a long catch-up left for later is written.
     ///
     /// # Errors
     /// Storage errors.
     pub fn poll_request(&mut self, moment: &Moment) -> Result<Option<Vec<u8>>, Error> {
-        if self.is_erased() || !self.exchange.is_due(moment.unix_ms) {
+        if self.is_erased() {
+            return Ok(None);
+        }
+        if !self.exchange.is_due(moment.unix_ms) {
+            self.write_rows()?;
             return Ok(None);
         }
         self.look_after_store()?;
@@ -97,9 +104,13 @@ impl Replica {
         Ok(Some(frame::encode(&request)))
     }
 
-    /// When to poll again, milliseconds since 1970; `None` when nothing is waited for.
+    /// When to poll again, milliseconds since 1970; `None` when nothing is waited for. While rows wait
+    /// to be written that is at once, unless the branch's answer is awaited.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<i64> {
+        if self.has_late_rows() && !self.exchange.is_under_way() {
+            return Some(0);
+        }
         self.exchange.poll_timeout()
     }
 
@@ -115,8 +126,8 @@ impl Replica {
 
     /// Takes the server's answer: verdicts, records, directives.
     ///
-    /// Records, cursor, chain and digest of a scope move in one transaction; a scope whose page does
-    /// not check out stays where it was.
+    /// Everything that an answer brings is one transaction: verdicts, and for each scope records, cursor,
+    /// chain and digest. A scope whose page does not check out stays where it was.
     ///
     /// # Errors
     /// `Protocol` when the answer cannot be read (counted as a failure), storage errors.
@@ -136,11 +147,21 @@ impl Replica {
             return Err(unasked());
         }
         let mut progress = Progress::default();
-        let result = self.settle(&asked, reply, moment, &mut progress);
-        if result.is_err() {
+        // Nobody relies on what an answer without news leaves behind, so nobody waits for the disk.
+        let has_news = is_news(&reply) || outbox::has_forked(self.store.reader())?;
+        let durability = if has_news { Durability::OnDisk } else { Durability::Soon };
+        let before = (self.catalog.clone(), self.identity.clone());
+        let result =
+            Store::together(self, durability, |replica| replica.settle(&asked, reply, moment, &mut progress));
+        if let Err(error) = result {
+            (self.catalog, self.identity) = before;
+            self.key = Key::from_seed(&self.identity.seed);
+            self.mending = Mending::default();
             self.loaded.clear();
+            self.rows_wait();
+            return Err(error);
         }
-        result?;
+        self.store.fold_in()?;
         if progress.more {
             self.exchange.wake();
         }
@@ -186,7 +207,7 @@ impl Replica {
         }
         self.follow(asked, &directives, progress)?;
         self.leave_withdrawn(progress)?;
-        self.project_late()?;
+        self.write_few_rows()?;
         progress.more |= !stubs::wanted(self.store.reader(), 1)?.is_empty() && !asked.wanted_any;
         if !progress.more {
             self.clear_old(moment)?;
@@ -246,7 +267,7 @@ impl Replica {
                 pending_changes: outbox::pending_count(connection)?
                     .saturating_sub(u32::try_from(pending.len()).unwrap_or(u32::MAX)),
                 pending_photos: 0,
-                conflicts: u32::try_from(projection::conflicts(connection)?.len()).unwrap_or(u32::MAX),
+                conflicts: projection::conflict_count(connection)?,
             },
             keep_after_ms: self.keep_after_ms(moment),
             wanted,
@@ -336,6 +357,16 @@ pub(super) fn place_in(definitions: &mut Vec<DefinitionRef>, definition: &Defini
         definitions.len() - 1
     });
     u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+/// True when an answer says anything but that all is as it was.
+fn is_news(reply: &Reply) -> bool {
+    !reply.verdicts.is_empty()
+        || !reply.directives.is_empty()
+        || !reply.restored.is_empty()
+        || reply.grants.is_some()
+        || reply.repairs.is_some()
+        || reply.scopes.iter().any(|page| !page.records.is_empty())
 }
 
 /// Cuts pending changes into runs: consecutive changes of one actor on one document, each directly

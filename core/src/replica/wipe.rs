@@ -40,7 +40,7 @@ impl Replica {
             projection::forget_removed(connection)?;
             erase(connection)
         })?;
-        self.store.fold_in()?;
+        self.store.fold_in_after();
         self.catalog = load_catalog(self.store.reader())?;
         self.identity = identity::load(self.store.reader())?;
         self.key = Key::from_seed(&self.identity.seed);

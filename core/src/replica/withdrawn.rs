@@ -37,7 +37,7 @@ impl Replica {
         }
         if left {
             self.loaded.clear();
-            self.store.fold_in()?;
+            self.store.fold_in_after();
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{bytes, signed, unsigned};
+use super::{bytes, former, signed, unsigned};
 use crate::error::Error;
 use crate::id::{ActorId, ChangeHash, ContentHash, DefinitionRef, DeviceId, DocumentId, ScopeId, UserId};
 
@@ -46,12 +46,23 @@ pub struct RecordRow {
     pub chain: [u8; 32],
 }
 
+/// A document whose rows wait to be rebuilt.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    /// Which.
+    pub(crate) row: DocumentRow,
+    /// When the branch took its last record, milliseconds since 1970.
+    pub(crate) received_at_ms: i64,
+}
+
 /// Notes a document; one that is held already keeps what it has.
 pub(crate) fn insert(connection: &Connection, row: &DocumentRow) -> Result<(), Error> {
     connection
         .prepare_cached(
-            "INSERT INTO document (document, scope, definition_id, definition_version, definition_hash, actor, projected)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) ON CONFLICT (document) DO NOTHING",
+            "INSERT INTO document (document, scope, definition_id, definition_version, definition_hash, actor,
+                                   projected, wanted)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, EXISTS (SELECT 1 FROM stub WHERE stub.document = ?1))
+             ON CONFLICT (document) DO NOTHING",
         )?
         .execute(params![
             row.document.as_bytes(),
@@ -94,17 +105,26 @@ pub(crate) fn forget_projections(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Documents whose rows wait to be rebuilt, in the order of their ids after `after`, at most `most`.
+/// Documents whose rows wait to be rebuilt, at most `most`: those that the branch took last first, or those
+/// that come after `last` in that order.
 pub(crate) fn unprojected(
     connection: &Connection,
-    after: Option<DocumentId>,
+    last: Option<&Waiting>,
     most: u32,
-) -> Result<Vec<DocumentRow>, Error> {
-    let mut statement = connection.prepare_cached(&format!(
-        "{SELECT} WHERE projected = 0 AND document > ?1 ORDER BY document LIMIT ?2"
-    ))?;
-    let after: &[u8] = after.as_ref().map_or(&[], |document| document.as_bytes());
-    Ok(statement.query_map(params![after, most], document_row)?.collect::<Result<_, _>>()?)
+) -> Result<Vec<Waiting>, Error> {
+    let mut statement = connection.prepare_cached(UNPROJECTED)?;
+    let (at_ms, document) =
+        last.map_or((i64::MAX, DocumentId([0; 16])), |last| (last.received_at_ms, last.row.document));
+    let rows = statement.query_map(params![at_ms, document.as_bytes(), most], |row| {
+        Ok(Waiting { row: document_row(row)?, received_at_ms: row.get(6)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many documents' rows wait to be rebuilt.
+pub(crate) fn unprojected_count(connection: &Connection) -> Result<u32, Error> {
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM document WHERE projected = 0")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
 }
 
 /// The row of one document.
@@ -119,11 +139,12 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<DocumentRow>, Error> {
     Ok(statement.query_map([], document_row)?.collect::<Result<_, _>>()?)
 }
 
-/// Keeps one record of the current log and drops its twin of a former one.
+/// Keeps one record of the current log and drops its twin of a former one; its document is here.
 pub(crate) fn insert_record(connection: &Connection, row: &RecordRow) -> Result<(), Error> {
+    former::remove(connection, &row.scope, row.last_hash)?;
     connection
-        .prepare_cached("DELETE FROM record WHERE scope = ?1 AND last_hash = ?2 AND former > 0")?
-        .execute(params![row.scope.as_str(), row.last_hash.as_bytes()])?;
+        .prepare_cached("UPDATE document SET received_at_ms = max(received_at_ms, ?2) WHERE document = ?1")?
+        .execute(params![row.document.as_bytes(), row.received_at_ms])?;
     connection
         .prepare_cached(
             "INSERT INTO record (scope, seq, document, actor, device, user, received_at_ms, last_hash,
@@ -169,6 +190,13 @@ pub(crate) fn current_records(
 /// The columns that [`record_row`] reads.
 pub(super) const COLUMNS: &str =
     "scope, seq, document, actor, device, user, received_at_ms, last_hash, changes, signature, chain";
+
+/// Newest first through an index that holds only what waits.
+const UNPROJECTED: &str =
+    "SELECT document, scope, definition_id, definition_version, definition_hash, actor, received_at_ms
+     FROM document WHERE projected = 0
+       AND (received_at_ms < ?1 OR (received_at_ms = ?1 AND document > ?2))
+     ORDER BY received_at_ms DESC, document LIMIT ?3";
 
 const SELECT: &str =
     "SELECT document, scope, definition_id, definition_version, definition_hash, actor FROM document";

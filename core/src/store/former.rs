@@ -50,13 +50,18 @@ pub(crate) fn cut_after(connection: &Connection, scope: &ScopeId, seq: u64) -> R
     )?;
     connection.execute("UPDATE record SET former = 1 WHERE scope = ?1 AND seq > ?2 AND former = 0", at)?;
     connection.execute("DELETE FROM stub WHERE scope = ?1 AND seq > ?2", at)?;
+    connection.execute(
+        "UPDATE document SET wanted = 0
+         WHERE wanted = 1 AND NOT EXISTS (SELECT 1 FROM stub WHERE stub.document = document.document)",
+        [],
+    )?;
     Ok(())
 }
 
 /// What waits to be given back, in the order of the lost logs, up to `bytes_max` (at least one).
 pub(crate) fn waiting(connection: &Connection, bytes_max: usize) -> Result<Vec<RecordRow>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM record WHERE former = 1
+        "SELECT {COLUMNS} FROM record WHERE former > 0 AND former = 1
            AND scope IN (SELECT scope FROM scope WHERE granted = 1 AND proven_at_ms IS NOT NULL)
          ORDER BY scope, seq"
     ))?;
@@ -101,7 +106,7 @@ pub(crate) fn set_refused(
     refusal: &Refusal,
 ) -> Result<(), Error> {
     connection.execute(
-        "UPDATE record SET former = 2 WHERE scope = ?1 AND last_hash = ?2 AND former = 1",
+        "UPDATE record SET former = 2 WHERE scope = ?1 AND last_hash = ?2 AND former > 0 AND former = 1",
         params![scope.as_str(), last_hash.as_bytes()],
     )?;
     let Refusal { code, sentence } = refusal;
@@ -130,7 +135,7 @@ pub(crate) fn set_waiting(
 pub(crate) fn refused(connection: &Connection) -> Result<Vec<(RecordRow, Refusal)>, Error> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS}, code, zh, en FROM record JOIN not_taken USING (scope, last_hash)
-         WHERE former = 2 ORDER BY scope, seq"
+         WHERE former > 0 AND former = 2 ORDER BY scope, seq"
     ))?;
     let rows = statement.query_map([], |row| {
         let refusal =
@@ -155,5 +160,7 @@ pub(crate) fn of_document(
 
 /// Number of records that wait to be given back.
 pub(crate) fn waiting_count(connection: &Connection) -> Result<u32, Error> {
-    Ok(connection.query_row("SELECT count(*) FROM record WHERE former = 1", [], |row| row.get(0))?)
+    let mut statement =
+        connection.prepare_cached("SELECT count(*) FROM record WHERE former > 0 AND former = 1")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
 }

@@ -149,10 +149,9 @@ pub(crate) fn set_logged(connection: &Connection, last_hash: ChangeHash, seq: u6
     connection
         .prepare_cached(
             "UPDATE outbox SET logged_seq = ?2
-             WHERE logged_seq IS NULL AND refusal_code IS NULL
-               AND EXISTS (SELECT 1 FROM outbox AS last WHERE last.hash = ?1
-                           AND last.document = outbox.document AND last.actor = outbox.actor
-                           AND outbox.seq <= last.seq)",
+             FROM (SELECT document, actor, seq FROM outbox WHERE hash = ?1) AS last
+             WHERE outbox.document = last.document AND outbox.actor = last.actor
+               AND outbox.seq <= last.seq AND outbox.logged_seq IS NULL AND outbox.refusal_code IS NULL",
         )?
         .execute(params![last_hash.as_bytes(), signed(seq)])?;
     Ok(())
@@ -166,10 +165,9 @@ pub(crate) fn set_refused(
 ) -> Result<(), Error> {
     connection.execute(
         "UPDATE outbox SET refusal_code = ?2, refusal_zh = ?3, refusal_en = ?4
-         WHERE refusal_code IS NULL AND logged_seq IS NULL
-           AND EXISTS (SELECT 1 FROM outbox AS first WHERE first.hash = ?1
-                       AND first.document = outbox.document AND first.actor = outbox.actor
-                       AND outbox.seq >= first.seq)",
+         FROM (SELECT document, actor, seq FROM outbox WHERE hash = ?1) AS first
+         WHERE outbox.document = first.document AND outbox.actor = first.actor
+           AND outbox.seq >= first.seq AND outbox.logged_seq IS NULL AND outbox.refusal_code IS NULL",
         params![first.as_bytes(), refusal.code, refusal.sentence.zh, refusal.sentence.en],
     )?;
     Ok(())
@@ -211,10 +209,9 @@ pub(crate) fn offer_again(connection: &Connection, hash: ChangeHash) -> Result<(
 pub(crate) fn set_forked(connection: &Connection, first: ChangeHash) -> Result<(), Error> {
     connection.execute(
         "UPDATE outbox SET forked = 1
-         WHERE refusal_code IS NULL AND logged_seq IS NULL
-           AND EXISTS (SELECT 1 FROM outbox AS first WHERE first.hash = ?1
-                       AND first.document = outbox.document AND first.actor = outbox.actor
-                       AND outbox.seq >= first.seq)",
+         FROM (SELECT document, actor, seq FROM outbox WHERE hash = ?1) AS first
+         WHERE outbox.document = first.document AND outbox.actor = first.actor
+           AND outbox.seq >= first.seq AND outbox.logged_seq IS NULL AND outbox.refusal_code IS NULL",
         [first.as_bytes()],
     )?;
     Ok(())
@@ -227,6 +224,11 @@ pub(crate) fn forked(connection: &Connection, scope: &ScopeId) -> Result<Vec<(Do
     )?;
     let rows = statement.query_map([scope.as_str()], |row| Ok((DocumentId(bytes(row, 0)?), row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// True while any change is held back.
+pub(crate) fn has_forked(connection: &Connection) -> Result<bool, Error> {
+    Ok(connection.prepare_cached("SELECT 1 FROM outbox WHERE forked = 1 LIMIT 1")?.exists([])?)
 }
 
 /// Puts a change that was made again under another author id into the place of the old one.
@@ -280,9 +282,19 @@ pub(crate) fn forget_logged(connection: &Connection, scope: &ScopeId) -> Result<
     Ok(())
 }
 
-/// Takes out a change that a cursor now covers.
-pub(crate) fn remove(connection: &Connection, hash: ChangeHash) -> Result<(), Error> {
-    connection.prepare_cached("DELETE FROM outbox WHERE hash = ?1")?.execute([hash.as_bytes()])?;
+/// Takes out the changes of a document that a cursor now covers.
+pub(crate) fn remove(
+    connection: &Connection,
+    document: DocumentId,
+    hashes: &[ChangeHash],
+) -> Result<(), Error> {
+    let mut any = connection.prepare_cached("SELECT 1 FROM outbox WHERE document = ?1 LIMIT 1")?;
+    if any.exists([document.as_bytes()])? {
+        let mut delete = connection.prepare_cached("DELETE FROM outbox WHERE hash = ?1")?;
+        for hash in hashes {
+            delete.execute([hash.as_bytes()])?;
+        }
+    }
     Ok(())
 }
 
@@ -295,11 +307,9 @@ pub(crate) fn waiting(connection: &Connection) -> Result<Vec<DocumentId>, Error>
 
 /// Number of changes that wait for an answer.
 pub(crate) fn pending_count(connection: &Connection) -> Result<u32, Error> {
-    Ok(connection.query_row(
-        "SELECT count(*) FROM outbox WHERE logged_seq IS NULL AND refusal_code IS NULL",
-        [],
-        |row| row.get(0),
-    )?)
+    let mut statement = connection
+        .prepare_cached("SELECT count(*) FROM outbox WHERE logged_seq IS NULL AND refusal_code IS NULL")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
 }
 
 const SELECT: &str = "SELECT ordinal, document, scope, actor, seq, hash, follows, bytes, written_at_ms,

@@ -163,3 +163,25 @@ CREATE TABLE certificate (
   text TEXT NOT NULL
 ) STRICT;
 ";
+
+/// Nothing that a reconnection or an action looks up is found by reading a whole table.
+pub const STEP_7: &str = "
+-- when the branch took the document's last record, milliseconds since 1970; 0 while it holds none
+ALTER TABLE document ADD COLUMN received_at_ms INTEGER NOT NULL DEFAULT 0;
+-- 1 while it is here although some of its records are stubs: it was touched again, they are asked for
+ALTER TABLE document ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;
+UPDATE document SET
+  received_at_ms = coalesce((SELECT max(received_at_ms) FROM record
+                             WHERE record.document = document.document), 0),
+  wanted = EXISTS (SELECT 1 FROM stub WHERE stub.document = document.document);
+
+CREATE INDEX document_received ON document (received_at_ms);
+-- each of these holds only what waits
+CREATE INDEX document_waiting ON document (received_at_ms DESC, document) WHERE projected = 0;
+CREATE INDEX document_wanted ON document (document) WHERE wanted = 1;
+CREATE INDEX record_former ON record (scope, last_hash) WHERE former > 0;
+CREATE INDEX record_lost ON record (scope, seq, former) WHERE former > 0;
+CREATE INDEX outbox_pending ON outbox (ordinal) WHERE logged_seq IS NULL AND refusal_code IS NULL;
+CREATE INDEX outbox_refused ON outbox (ordinal) WHERE refusal_code IS NOT NULL;
+CREATE INDEX outbox_forked ON outbox (scope, document, ordinal) WHERE forked = 1;
+";

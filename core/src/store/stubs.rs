@@ -20,6 +20,17 @@ pub(crate) fn insert(
             "INSERT INTO stub (scope, seq, document, last_hash, chain) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![scope.as_str(), signed(seq), document.as_bytes(), last_hash.as_bytes(), chain])?;
+    note_wanted(connection, document)
+}
+
+/// Notes whether a document that is here has records of which only stubs are.
+pub(crate) fn note_wanted(connection: &Connection, document: DocumentId) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "UPDATE document SET wanted = EXISTS (SELECT 1 FROM stub WHERE stub.document = ?1)
+             WHERE document = ?1",
+        )?
+        .execute([document.as_bytes()])?;
     Ok(())
 }
 
@@ -40,12 +51,8 @@ pub(crate) fn take(
 
 /// Documents with stubs that were touched again, here or elsewhere: their changes are needed.
 pub(crate) fn wanted(connection: &Connection, most: usize) -> Result<Vec<DocumentId>, Error> {
-    let mut statement = connection.prepare_cached(
-        "SELECT DISTINCT document FROM stub
-         WHERE EXISTS (SELECT 1 FROM record WHERE record.document = stub.document)
-            OR EXISTS (SELECT 1 FROM outbox WHERE outbox.document = stub.document)
-         ORDER BY document LIMIT ?1",
-    )?;
+    let mut statement = connection
+        .prepare_cached("SELECT document FROM document WHERE wanted = 1 AND EXISTS (SELECT 1 FROM stub WHERE stub.document = document.document) ORDER BY document LIMIT ?1")?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let rows = statement.query_map([most], |row| Ok(DocumentId(bytes(row, 0)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -54,10 +61,11 @@ pub(crate) fn wanted(connection: &Connection, most: usize) -> Result<Vec<Documen
 /// Documents whose last record arrived at the branch before a time and that hold no unanswered work.
 pub(crate) fn candidates(connection: &Connection, before_ms: i64) -> Result<Vec<DocumentId>, Error> {
     let mut statement = connection.prepare_cached(
-        "SELECT document FROM record GROUP BY document
-         HAVING max(received_at_ms) < ?1 AND max(former) = 0
-            AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.document = record.document)
-         ORDER BY document",
+        "SELECT document FROM document
+         WHERE received_at_ms BETWEEN 1 AND ?1 - 1
+           AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.document = document.document)
+           AND NOT EXISTS (SELECT 1 FROM record WHERE record.document = document.document AND former > 0)
+         ORDER BY received_at_ms, document",
     )?;
     let rows = statement.query_map([before_ms], |row| Ok(DocumentId(bytes(row, 0)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -77,7 +77,7 @@ pub(crate) fn remove(connection: &Connection, scope: &ScopeId) -> Result<(), Err
         "DELETE FROM outbox WHERE scope = ?1 AND refusal_code IS NULL",
         "DELETE FROM document WHERE scope = ?1
            AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.document = document.document)",
-        "UPDATE document SET actor = NULL, projected = 1 WHERE scope = ?1",
+        "UPDATE document SET actor = NULL, projected = 1, wanted = 0, received_at_ms = 0 WHERE scope = ?1",
     ] {
         connection.execute(sql, [scope.as_str()])?;
     }
@@ -107,7 +107,7 @@ pub(crate) fn drop_texts(connection: &Connection) -> Result<(), Error> {
         [],
     )?;
     connection.execute(
-        "DELETE FROM not_taken WHERE last_hash NOT IN (SELECT last_hash FROM record WHERE former = 2)",
+        "DELETE FROM not_taken WHERE last_hash NOT IN (SELECT last_hash FROM record WHERE former > 0 AND former = 2)",
         [],
     )?;
     Ok(())

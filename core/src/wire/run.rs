@@ -64,10 +64,42 @@ pub fn pack(changes: &[&[u8]]) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// `Protocol` when the bytes are not exactly what [`pack`] writes.
 pub fn unpack(packed: &[u8], actor: ActorId) -> Result<Vec<Vec<u8>>, Error> {
+    let mut chunks = Vec::new();
+    rebuild(packed, actor, |chunk, _, _| chunks.push(chunk))?;
+    Ok(chunks)
+}
+
+/// As [`unpack`], each chunk with its hash.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn unpack_hashed(packed: &[u8], actor: ActorId) -> Result<Vec<(Vec<u8>, ChangeHash)>, Error> {
+    let mut chunks = Vec::new();
+    rebuild(packed, actor, |chunk, hash, _| chunks.push((chunk, hash)))?;
+    Ok(chunks)
+}
+
+/// The hashes of a run's changes and the seq of the last, without reading what they say.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn hashes(packed: &[u8], actor: ActorId) -> Result<(Vec<ChangeHash>, u64), Error> {
+    let (mut hashes, mut last_seq) = (Vec::new(), 0);
+    rebuild(packed, actor, |_, hash, seq| {
+        hashes.push(hash);
+        last_seq = seq;
+    })?;
+    Ok((hashes, last_seq))
+}
+
+fn rebuild(
+    packed: &[u8],
+    actor: ActorId,
+    mut take: impl FnMut(Vec<u8>, ChangeHash, u64),
+) -> Result<(), Error> {
     let mut reader = Reader(packed);
     let count = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
     check_count(count)?;
-    let mut chunks = Vec::with_capacity(count);
     let mut previous: Option<(ChangeHash, u64)> = None;
     for _ in 0..count {
         let mut deps = reader.deps()?;
@@ -83,10 +115,10 @@ pub fn unpack(packed: &[u8], actor: ActorId) -> Result<Vec<Vec<u8>>, Error> {
         };
         let rest = reader.sized()?;
         let (chunk, hash) = build(&deps, actor, seq, rest)?;
-        chunks.push(chunk);
+        take(chunk, hash, seq);
         previous = Some((hash, seq));
     }
-    if reader.0.is_empty() { Ok(chunks) } else { Err(malformed("bytes follow its last change")) }
+    if reader.0.is_empty() { Ok(()) } else { Err(malformed("bytes follow its last change")) }
 }
 
 /// What a device signs for a run.

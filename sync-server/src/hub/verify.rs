@@ -255,8 +255,9 @@ fn chain_after(scope: &ScopeId, before: Chain, row: &LogRow) -> Chain {
 /// Empty tables to project into.
 fn scratch() -> Result<Connection, Error> {
     let scratch = Connection::open_in_memory()?;
-    scratch.execute_batch(projection::SCHEMA)?;
-    scratch.execute_batch(projection::FACTS_SCHEMA)?;
+    for step in projection::STEPS {
+        scratch.execute_batch(step)?;
+    }
     Ok(scratch)
 }
 

@@ -117,6 +117,10 @@ impl Session<'_> {
                 ));
             }
         }
+        // What a long catch-up left for later is done before the person looks at lists.
+        while replica.write_rows()? {
+            bar.set_message(self.output.pick("正在整理列表……", "writing the lists ..."));
+        }
         Ok(())
     }
 

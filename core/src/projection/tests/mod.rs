@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::{Choice, ClashRow, FACTS_SCHEMA, Filter, HistoryLine, LineKind, Projected, Row, RowKind, SCHEMA};
+use super::{Choice, ClashRow, Filter, HistoryLine, LineKind, Projected, Row, RowKind, STEPS};
 use super::{conflicts, count, find, fingerprint, history, list, remove, row, search};
 use crate::document::model::Value;
 use crate::id::{ContentHash, DefinitionRef, DocumentId, ScopeId, UserId};
 
 fn opened() -> Connection {
     let conn = Connection::open_in_memory().unwrap();
-    conn.execute_batch(SCHEMA).unwrap();
-    conn.execute_batch(FACTS_SCHEMA).unwrap();
+    for step in STEPS {
+        conn.execute_batch(step).unwrap();
+    }
     conn
 }
 

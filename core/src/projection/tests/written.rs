@@ -8,8 +8,7 @@ use crate::definition::{Catalog, embedded, sample_organisation};
 use crate::document::model::{Event, Model, Register, Stamped, Value};
 use crate::id::{DocumentId, ScopeId, UserId};
 use crate::projection::{
-    FACTS_SCHEMA, Filter, LineKind, RowKind, SCHEMA, conflicts, find, fingerprint, history, list, project,
-    search, write,
+    Filter, LineKind, RowKind, STEPS, conflicts, find, fingerprint, history, list, project, search, write,
 };
 
 /// 2026-11-20T09:42:00+08:00.
@@ -72,8 +71,9 @@ fn front_desk(catalog: &Catalog) -> Model {
 
 fn opened() -> Connection {
     let conn = Connection::open_in_memory().unwrap();
-    conn.execute_batch(SCHEMA).unwrap();
-    conn.execute_batch(FACTS_SCHEMA).unwrap();
+    for step in STEPS {
+        conn.execute_batch(step).unwrap();
+    }
     conn
 }
 

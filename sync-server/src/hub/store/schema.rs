@@ -4,8 +4,16 @@
 use xunyuan_core::projection;
 
 /// All steps, oldest first.
-pub(super) const STEPS: &[&str] =
-    &[BRANCH, projection::SCHEMA, EVIDENCE, EPOCHS, projection::FACTS_SCHEMA, UPKEEP, DUTIES];
+pub(super) const STEPS: &[&str] = &[
+    BRANCH,
+    projection::SCHEMA,
+    EVIDENCE,
+    EPOCHS,
+    projection::FACTS_SCHEMA,
+    UPKEEP,
+    DUTIES,
+    projection::LEAN_SCHEMA,
+];
 
 /// The log and what stands around it.
 const BRANCH: &str = "

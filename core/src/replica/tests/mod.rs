@@ -15,6 +15,10 @@ const DAY_MS: i64 = 86_400_000;
 /// 2026-11-23T09:06+08:00.
 const NOW_MS: i64 = 1_795_395_960_000;
 
+mod branch;
+mod later;
+mod plans;
+
 struct Device {
     replica: Replica,
     path: PathBuf,
@@ -27,7 +31,8 @@ impl Device {
         for suffix in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
         }
-        let moment = Moment { unix_ms: NOW_MS, utc_offset_min: 480, entropy: [7; 32] };
+        let entropy = [name.bytes().fold(7, u8::wrapping_add); 32];
+        let moment = Moment { unix_ms: NOW_MS, utc_offset_min: 480, entropy };
         let enrollment = Enrollment::prepare("http://localhost/enroll#x", "test/1", &moment).unwrap();
         let mut device = Self { replica: enrolled(&path, user, &enrollment), path, ticks: 0 };
         device.load_definitions();
