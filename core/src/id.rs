@@ -132,6 +132,12 @@ impl DocumentId {
     pub fn of_source(ledger: &str, source_ref: &str) -> Self {
         Self(short_hash("xunyuan/document/source/1", &[ledger.as_bytes(), source_ref.as_bytes()]))
     }
+
+    /// The id of the record in which a sealed one goes on: the same on every device.
+    #[must_use]
+    pub fn of_continuation(sealed: Self) -> Self {
+        Self(short_hash("xunyuan/document/continuation/1", &[sealed.as_bytes()]))
+    }
 }
 
 impl DeviceId {

@@ -22,8 +22,6 @@ pub const PHOTO_BYTES_MAX: u64 = 20 * 1024 * 1024;
 pub const DOCUMENT_CHANGES_MAX: u32 = 5_000;
 /// Most actors in one document before it is sealed.
 pub const DOCUMENT_ACTORS_MAX: u32 = 500;
-/// Most runs of one device that may wait for missing predecessors.
-pub const PARKED_RUNS_MAX: usize = 1_000;
 /// Largest definition, bytes.
 pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
 /// A device clock further than this from the server's is marked suspicious, milliseconds.

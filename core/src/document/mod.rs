@@ -26,6 +26,7 @@ pub use change::RawChange;
 use change::malformed;
 pub use genesis::genesis_actor;
 use model::{Edit, Model};
+pub use read::Size;
 
 use crate::error::{Error, ErrorKind};
 use crate::id::{ActorId, ChangeHash, DefinitionRef, DocumentId, short_hash};

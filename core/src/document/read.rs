@@ -43,6 +43,24 @@ impl Document {
     }
 }
 
+/// How much a document holds, its computed beginning left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Changes.
+    pub changes: u64,
+    /// Author ids among them.
+    pub actors: u64,
+}
+
+impl Document {
+    /// How much the document holds.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        let stats = self.automerge.stats();
+        Size { changes: stats.num_changes.saturating_sub(1), actors: stats.num_actors.saturating_sub(1) }
+    }
+}
+
 /// The container object that the genesis made under the root key `name`.
 pub(super) fn container(doc: &Automerge, name: &str) -> Result<ObjId, Error> {
     match doc.get(automerge::ROOT, name) {

@@ -79,6 +79,11 @@ impl Draft {
         self.at_ms = at_ms;
     }
 
+    /// The scope of its record.
+    pub(super) const fn scope(&self) -> &ScopeId {
+        &self.work.scope
+    }
+
     /// True when the action would write nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.work.edits.is_empty()

@@ -18,6 +18,7 @@ mod lists;
 mod refused;
 mod repair;
 mod retention;
+mod sealed;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -219,6 +220,7 @@ impl Replica {
             let actor = actor_of(&row, moment);
             let document = self.load(work.document, &work.definition)?;
             let author = Author { user: &user, is_server: false };
+            sealed::room(document, Some(actor))?;
             rules::check(&catalog, &work.scope, &author, &document.model()?, &work.edits)?;
             let change = document.edit(actor, &work.edits)?;
             let model = document.model()?;

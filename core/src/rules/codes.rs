@@ -64,3 +64,5 @@ pub const INCOMPLETE: &str = "incomplete";
 pub const OWN_WORK: &str = "own_work";
 /// The work builds on changes that the branch refused.
 pub const BUILDS_ON_REFUSED: &str = "builds_on_refused";
+/// The record holds as many changes as one may and is sealed.
+pub const DOCUMENT_FULL: &str = "document_full";

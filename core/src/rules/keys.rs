@@ -21,6 +21,9 @@ pub const RESOLVE: &str = "resolve";
 /// Event kind: the branch saw that content changed after a final state that its author had not seen.
 pub const LATE_EDIT: &str = "late_edit";
 
+/// Data of the first event of a record that continues a sealed one: which one.
+pub const CONTINUES: &str = "continues";
+
 /// Event kind: the branch saw that a rule was not kept; carries [`DATA_RULE`], [`DATA_DUTY`], [`DATA_TO`].
 pub const ESCALATION: &str = crate::definition::ESCALATION;
 

@@ -9,4 +9,5 @@ mod forgotten;
 mod power;
 mod restore;
 mod revoked;
+mod sealed;
 mod sheets;

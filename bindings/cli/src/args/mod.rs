@@ -135,6 +135,11 @@ pub(crate) enum Command {
     },
     /// Correct answers of a completed inspection, with the reason
     Amend(AmendArgs),
+    /// Go on with a sealed record in its continuation
+    Continue {
+        /// The record
+        record: String,
+    },
     /// Move a draft to the newest version of its checklist; keeps every answer
     Upgrade {
         /// The inspection

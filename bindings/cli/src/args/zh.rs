@@ -85,6 +85,7 @@ const HELP: &[(&str, &str, Texts)] = &[
             ("photo", "某项的照片;可重复"),
         ],
     ),
+    ("continue", "在续录中继续一条已封存的记录", &[("record", "记录")]),
     ("upgrade", "把草稿移到检查表的最新版本,所有答案保留", &[("record", "检查表")]),
     ("entry", "台帐:new 新建、edit 修改、event 流转、add 添加", &[]),
     (

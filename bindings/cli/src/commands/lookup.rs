@@ -29,11 +29,34 @@ pub(super) fn show(device: &mut Device<'_>, record: &str) -> Result<Report, Fail
         }
     };
     report.json["pending"] = json!(pending);
+    let next = continued_in(device, &row);
+    report.json["continued_in"] = json!(next);
+    if let Some(next) = next {
+        let said = device.output.pick("(已封存,续录:", "(sealed, continued in");
+        report.text.push_str(&format!("\n{}", device.output.tone(Tone::Warn, &format!("{said} {next})"))));
+    }
     if pending {
         let said = device.output.pick("(有内容还没上传)", "(not all delivered yet)");
         report.text.push_str(&format!("\n{}", device.output.tone(Tone::Warn, said)));
     }
     Ok(report)
+}
+
+/// Goes on with a sealed record in its continuation.
+pub(super) fn continue_record(device: &mut Device<'_>, record: &str) -> Result<Report, Failure> {
+    let row = device.record(record)?;
+    let moment = device.moment()?;
+    let next = device.replica.continue_record(row.document, &moment)?;
+    let name = row_name(&device.replica.record(next)?);
+    let json = json!({ "continues": row.document.to_string(), "document": next.to_string(), "record": name });
+    let said = device.output.pick("续录:", "continued in");
+    Ok(Report::done(json, format!("{}  {said} {name}", row_name(&row))))
+}
+
+/// The name of the record in which a sealed one goes on.
+fn continued_in(device: &Device<'_>, row: &Row) -> Option<String> {
+    let next = device.replica.continuation(row.document)?;
+    device.replica.record(next).ok().as_ref().map(row_name)
 }
 
 /// Records that fit a filter.
@@ -107,7 +130,10 @@ pub(super) fn resolve(
 fn rows_report(device: &Device<'_>, rows: Vec<Row>) -> Result<Report, Failure> {
     let listed = rows
         .into_iter()
-        .map(|row| Ok(Listed { pending: device.replica.is_pending(row.document)?, row }))
+        .map(|row| {
+            let pending = device.replica.is_pending(row.document)?;
+            Ok(Listed { pending, continued_in: continued_in(device, &row), row })
+        })
         .collect::<Result<Vec<_>, Failure>>()?;
     let page = device.page();
     Ok(Report::done(rows_json(&page, &listed), rows_text(&page, &listed)))

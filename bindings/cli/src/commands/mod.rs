@@ -72,6 +72,7 @@ fn on_device(device: &mut Device<'_>, command: &Command) -> Result<Report, Failu
         Command::Complete { record, with_gaps } => inspection::complete(device, record, *with_gaps),
         Command::Review { record, note } => inspection::review(device, record, note),
         Command::Amend(args) => inspection::amend(device, args),
+        Command::Continue { record } => lookup::continue_record(device, record),
         Command::Upgrade { record } => inspection::upgrade(device, record),
         Command::Entry(entry) => entry::entry(device, entry),
         Command::Show { record } => lookup::show(device, record),

@@ -16,6 +16,8 @@ pub(crate) struct Listed {
     pub(crate) row: Row,
     /// True when some of its changes were not delivered yet.
     pub(crate) pending: bool,
+    /// The name of the record in which this one goes on, where it is sealed.
+    pub(crate) continued_in: Option<String>,
 }
 
 /// How a person names a record: official number, else temporary, else the start of the document id.
@@ -57,6 +59,7 @@ pub(crate) fn rows_json(page: &Page<'_>, rows: &[Listed]) -> Json {
     let one = |listed: &Listed| {
         let mut record = row_json(page, &listed.row);
         record["pending"] = json!(listed.pending);
+        record["continued_in"] = json!(listed.continued_in);
         record
     };
     json!({ "count": rows.len(), "records": rows.iter().map(one).collect::<Vec<_>>() })
@@ -73,7 +76,7 @@ pub(crate) fn rows_text(page: &Page<'_>, rows: &[Listed]) -> String {
         crate::locale::Lang::En => ["number", "kind", "project", "state", "due", "person", "what", ""],
     };
     let mut table = Table::new(head);
-    for Listed { row, pending } in rows {
+    for Listed { row, pending, continued_in } in rows {
         let person = row.handler.as_ref().or(row.created_by.as_ref());
         table.row([
             row_name(row),
@@ -82,7 +85,10 @@ pub(crate) fn rows_text(page: &Page<'_>, rows: &[Listed]) -> String {
             page.state(&row.definition, &row.state),
             row.due_ms.map_or_else(String::new, |at| due_text(page, row, at)),
             person.map_or_else(String::new, |user| page.person(user)),
-            row.summary.clone(),
+            match continued_in {
+                Some(next) => format!("→ {next}  {}", row.summary),
+                None => row.summary.clone(),
+            },
             marks(page, row, *pending),
         ]);
     }
