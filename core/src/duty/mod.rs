@@ -26,7 +26,7 @@ pub use overlap::{Stay, overlaps, stays};
 pub use owners::{owes, people};
 pub use period::{Period, fulfilment, settle, unit_duties, units};
 pub use record::{Arrival, Record};
-pub use remind::{Reminder, reminders};
+pub use remind::{Reminder, news, reminders};
 pub use retain::kept_until;
 pub use single::of_record;
 pub use slots::{begun, of_slot, silence, slots_of};

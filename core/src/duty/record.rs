@@ -70,6 +70,13 @@ impl Record {
         self.model.events.iter().map(|event| event.id.as_str())
     }
 
+    /// True when the branch has noted on it that a duty was not fulfilled.
+    #[must_use]
+    pub fn is_escalated(&self, duty: &str) -> bool {
+        let names = |event: &Event| event.data.get(keys::DATA_DUTY).and_then(Value::as_text) == Some(duty);
+        self.model.events.iter().any(|event| event.kind == keys::ESCALATION && names(event))
+    }
+
     /// The ledger version that it pins.
     pub(crate) fn ledger<'c>(&self, catalog: &'c Catalog) -> Option<&'c Ledger> {
         catalog.ledger(&self.row.definition).map(AsRef::as_ref)

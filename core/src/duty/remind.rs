@@ -66,6 +66,37 @@ pub fn reminders(
     found
 }
 
+/// What others did on a record since `since_ms` that moved it on, for a person whom its rule keeps informed.
+#[must_use]
+pub fn news(
+    days: &Days<'_>,
+    rule: &Rule,
+    record: &Record,
+    user: &UserId,
+    name: &str,
+    since_ms: i64,
+) -> Vec<Reminder> {
+    let follows = |id: &String| record.text(id) == Some(user.as_str());
+    let is_told = rule.remind.iter().any(|told| told.on.is_some() && told.to.iter().any(follows));
+    let Some(ledger) = record.ledger(days.catalog).filter(|_| is_told) else { return Vec::new() };
+    let mut news = Vec::new();
+    for (event, state) in record.model.events.iter().zip(&record.states).skip(1) {
+        let is_move = event.from != *state && event.by != *user && event.at_ms >= since_ms;
+        let Some(state) = ledger.state(state).filter(|_| is_move) else { continue };
+        news.push(Reminder {
+            key: format!("{}|{}|{}", rule.id, record.row.document, event.id),
+            at_ms: event.at_ms,
+            sentence: Sentence::new(
+                format!("{}:{name} 现在是“{}”", rule.title.zh, state.title.zh),
+                format!("{}: {name} is now \"{}\"", rule.title.en, state.title.en),
+            ),
+            document: Some(record.row.document),
+            duty: rule.id.clone(),
+        });
+    }
+    news
+}
+
 fn told(days: &Days<'_>, duty: &Duty, id: &str, user: &UserId, record: Option<&Record>) -> bool {
     let catalog = days.catalog;
     if catalog.role(id).is_some() {

@@ -8,6 +8,7 @@
 mod apply;
 mod draft;
 mod drafts;
+mod duties;
 mod enroll;
 mod entry;
 mod fork;
@@ -51,6 +52,7 @@ use crate::wire::key::Key;
 use crate::wire::run;
 
 pub use drafts::{DraftContent, DraftStep, DraftView, RefusedDraft};
+pub use duties::DutyView;
 pub use enroll::Enrollment;
 pub use inspection::{Answer, Answered, PhotoRef, SlotView};
 pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};

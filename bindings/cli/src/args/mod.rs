@@ -58,6 +58,15 @@ pub(crate) enum Command {
     Whoami,
     /// Today's slots of the schedule and how far each one is
     Slots,
+    /// What you owe by when, and how it stands as far as this device knows
+    #[command(visible_alias = "mine")]
+    Duties,
+    /// What this device would remind you of in the next days, computed without signal
+    Remind {
+        /// How many days ahead
+        #[arg(long, value_name = "DAYS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=31))]
+        days: u32,
+    },
     /// What can be filled in: the checklists and ledgers, or the fields and options of one
     Describe {
         /// A checklist or ledger id

@@ -1,6 +1,7 @@
 //! Commands that look something up, and the decision of a conflict.
 
 use serde_json::json;
+use xunyuan_core::id::DocumentId;
 use xunyuan_core::projection::{Filter, Row, RowKind};
 
 use crate::args::ListArgs;
@@ -8,8 +9,8 @@ use crate::device::Device;
 use crate::failure::Failure;
 use crate::output::{Report, Tone};
 use crate::show::{
-    Listed, clashes_json, clashes_text, entry_json, entry_text, history_json, history_text, inspection_json,
-    inspection_text, row_name, rows_json, rows_text,
+    Listed, clashes_json, clashes_text, duty_json, entry_json, entry_text, history_json, history_text,
+    inspection_json, inspection_text, row_name, rows_json, rows_text, status_text,
 };
 
 /// One record in full.
@@ -34,6 +35,15 @@ pub(super) fn show(device: &mut Device<'_>, record: &str) -> Result<Report, Fail
     if let Some(next) = next {
         let said = device.output.pick("(已封存,续录:", "(sealed, continued in");
         report.text.push_str(&format!("\n{}", device.output.tone(Tone::Warn, &format!("{said} {next})"))));
+    }
+    let moment = device.moment()?;
+    let owed = device.replica.duties_of(row.document, &moment)?;
+    let page = device.page();
+    report.json["duties"] = json!(owed.iter().map(|view| duty_json(&page, view)).collect::<Vec<_>>());
+    for view in owed.iter().filter(|view| !view.status.is_settled() && view.duty.is_waiting()) {
+        let due = view.duty.due_ms.map_or_else(String::new, |at_ms| page.time(at_ms));
+        let status = status_text(&page, view.status);
+        report.text.push_str(&format!("\n{status}  {}  {due}", page.title(&view.duty.title)));
     }
     if pending {
         let said = device.output.pick("(有内容还没上传)", "(not all delivered yet)");
@@ -128,11 +138,14 @@ pub(super) fn resolve(
 
 /// A list with what of it waits for the branch.
 fn rows_report(device: &Device<'_>, rows: Vec<Row>) -> Result<Report, Failure> {
+    let documents: Vec<DocumentId> = rows.iter().map(|row| row.document).collect();
+    let marks = device.replica.duty_marks(&documents, &device.moment()?)?;
     let listed = rows
         .into_iter()
         .map(|row| {
             let pending = device.replica.is_pending(row.document)?;
-            Ok(Listed { pending, continued_in: continued_in(device, &row), row })
+            let duty = marks.get(&row.document).copied();
+            Ok(Listed { pending, continued_in: continued_in(device, &row), duty, row })
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     let page = device.page();

@@ -5,6 +5,7 @@
 
 mod describe;
 mod drafts;
+mod duties;
 mod enroll;
 mod entry;
 mod inspection;
@@ -62,6 +63,8 @@ fn on_device(device: &mut Device<'_>, command: &Command) -> Result<Report, Failu
         Command::Export { output } => standing::export(device, output),
         Command::Describe { id } => describe::describe(device, id.as_deref()),
         Command::Slots => inspection::slots(device),
+        Command::Duties => duties::duties(device),
+        Command::Remind { days } => duties::remind(device, *days),
         Command::Start(args) => inspection::start(device, args),
         Command::Set { record, field, value } => inspection::set(device, record, field, value),
         Command::Answer(args) => inspection::answer(device, args),

@@ -4,6 +4,7 @@
 //! JSON are snake case and stay; the text may change with any version. Decides nothing.
 
 mod drafts;
+mod duties;
 mod entry;
 mod inspection;
 mod inspection_text;
@@ -14,6 +15,7 @@ mod slots;
 pub(crate) use drafts::{
     ListedDraft, draft_name, draft_view_json, draft_view_text, drafts_json, drafts_text,
 };
+pub(crate) use duties::{duties_json, duties_text, duty_json, reminders_json, reminders_text, status_text};
 pub(crate) use entry::{entry_json, entry_summary, entry_text};
 pub(crate) use inspection::{inspection_json, item_json, missing_json, score_json};
 pub(crate) use inspection_text::{header_text, inspection_text, item_text, missing_lines, score_text};

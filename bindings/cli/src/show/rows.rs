@@ -2,10 +2,12 @@
 
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
+use xunyuan_core::duty::Status;
 use xunyuan_core::projection::{ClashRow, HistoryLine, LineKind, Row, RowKind};
 
 use xunyuan_core::rules::keys::Key;
 
+use super::duties::status_text;
 use super::page::{Page, definition_json, short, value_json};
 use crate::output::{Table, Tone};
 
@@ -18,6 +20,8 @@ pub(crate) struct Listed {
     pub(crate) pending: bool,
     /// The name of the record in which this one goes on, where it is sealed.
     pub(crate) continued_in: Option<String>,
+    /// The most urgent thing that is owed on it and not done.
+    pub(crate) duty: Option<Status>,
 }
 
 /// How a person names a record: official number, else temporary, else the start of the document id.
@@ -60,6 +64,7 @@ pub(crate) fn rows_json(page: &Page<'_>, rows: &[Listed]) -> Json {
         let mut record = row_json(page, &listed.row);
         record["pending"] = json!(listed.pending);
         record["continued_in"] = json!(listed.continued_in);
+        record["duty"] = json!(listed.duty.map(Status::id));
         record
     };
     json!({ "count": rows.len(), "records": rows.iter().map(one).collect::<Vec<_>>() })
@@ -76,7 +81,7 @@ pub(crate) fn rows_text(page: &Page<'_>, rows: &[Listed]) -> String {
         crate::locale::Lang::En => ["number", "kind", "project", "state", "due", "person", "what", ""],
     };
     let mut table = Table::new(head);
-    for Listed { row, pending, continued_in } in rows {
+    for Listed { row, pending, continued_in, duty } in rows {
         let person = row.handler.as_ref().or(row.created_by.as_ref());
         table.row([
             row_name(row),
@@ -89,7 +94,7 @@ pub(crate) fn rows_text(page: &Page<'_>, rows: &[Listed]) -> String {
                 Some(next) => format!("→ {next}  {}", row.summary),
                 None => row.summary.clone(),
             },
-            marks(page, row, *pending),
+            marks(page, row, *pending, *duty),
         ]);
     }
     table.lines(out.columns()).join("\n")
@@ -228,9 +233,12 @@ fn due_text(page: &Page<'_>, row: &Row, at_ms: i64) -> String {
     format!("{}{overdue}", page.time(at_ms))
 }
 
-fn marks(page: &Page<'_>, row: &Row, pending: bool) -> String {
+fn marks(page: &Page<'_>, row: &Row, pending: bool, duty: Option<Status>) -> String {
     let undecided = row.clashes + row.contested;
     let mut marks = Vec::new();
+    if let Some(status) = duty.filter(|status| *status != Status::Open) {
+        marks.push(status_text(page, status));
+    }
     if pending {
         marks.push(page.output.pick("待上传", "to deliver").to_owned());
     }

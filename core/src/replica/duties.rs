@@ -1,0 +1,346 @@
+//! What the person owes, as this device knows it: duties, reminders ahead, marks on records.
+//!
+//! A hint, computed from what is here: what others did and have not synchronised is unknown to it. What the
+//! branch has judged arrives as events on the records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Replica;
+use crate::definition::{Deadline, Evaluation, Rule};
+use crate::duty::{
+    self, Days, Duty, Outcome, Owner, Record, Reminder, Status, Subject, fulfilment, of_record, of_slot,
+    people, settle, silence, slots_of, unit_duties, units,
+};
+use crate::error::Error;
+use crate::id::DocumentId;
+use crate::projection::{self, Filter, Row};
+use crate::time::Moment;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How long a duty of a period that nobody fulfilled stays on the list.
+const OVERDUE_PERIOD_MS: i64 = 60 * DAY_MS;
+/// Most records of one ledger that are read for a duty of a unit.
+const RECORDS_MAX: u32 = 2_000;
+
+/// A duty as this device sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DutyView {
+    /// The duty.
+    pub duty: Duty,
+    /// How it stands, as far as is known here.
+    pub status: Status,
+    /// What the record is called: its number, else its first words; empty where it is about none.
+    pub name: String,
+    /// True where the person owes it, alone or with others of the role.
+    pub is_own: bool,
+}
+
+/// A duty with what it takes to speak of it.
+struct Found {
+    rule: Rule,
+    duty: Duty,
+    record: Option<Record>,
+}
+
+impl Replica {
+    /// What the person owes and has not done, the most urgent first.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn duties(&self, moment: &Moment) -> Result<Vec<DutyView>, Error> {
+        let mut views: Vec<DutyView> = self
+            .found(moment.unix_ms, moment.unix_ms, None)?
+            .into_iter()
+            .map(|found| self.view(found, moment.unix_ms))
+            .filter(|view| view.is_own && !view.status.is_settled() && !is_done(&view.duty))
+            .collect();
+        views.sort_by(|a, b| {
+            let order = |view: &DutyView| (view.duty.due_ms.unwrap_or(i64::MAX), view.duty.key.clone());
+            order(a).cmp(&order(b))
+        });
+        Ok(views)
+    }
+
+    /// The duties of one record, whoever owes them.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn duties_of(&self, document: DocumentId, moment: &Moment) -> Result<Vec<DutyView>, Error> {
+        let found = self.found(moment.unix_ms, moment.unix_ms, Some(&BTreeSet::from([document])))?;
+        Ok(found.into_iter().map(|found| self.view(found, moment.unix_ms)).collect())
+    }
+
+    /// The most urgent status of what is not done on each of these records; nothing for the others.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn duty_marks(
+        &self,
+        documents: &[DocumentId],
+        moment: &Moment,
+    ) -> Result<BTreeMap<DocumentId, Status>, Error> {
+        let wanted: BTreeSet<DocumentId> = documents.iter().copied().collect();
+        let mut marks: BTreeMap<DocumentId, Status> = BTreeMap::new();
+        for found in self.found(moment.unix_ms, moment.unix_ms, Some(&wanted))? {
+            let view = self.view(found, moment.unix_ms);
+            let Some(document) = view.duty.subject.document() else { continue };
+            if view.status.is_settled() || is_done(&view.duty) {
+                continue;
+            }
+            let urgency = |status: Status| match status {
+                Status::Breached => 3,
+                Status::Unknown => 2,
+                Status::AtRisk => 1,
+                Status::Open | Status::Met | Status::MetSyncedLate => 0,
+            };
+            let mark = marks.entry(document).or_insert(view.status);
+            if urgency(view.status) > urgency(*mark) {
+                *mark = view.status;
+            }
+        }
+        Ok(marks)
+    }
+
+    /// What this device should say to the person in the next `days` days, earliest first: computed without
+    /// signal, for the app to schedule. News of records that the person follows come with the time they
+    /// happened.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn reminders(&self, moment: &Moment, days: u32) -> Result<Vec<Reminder>, Error> {
+        let now_ms = moment.unix_ms;
+        let until_ms = now_ms.saturating_add(i64::from(days) * DAY_MS);
+        let calendar = Days::of(&self.catalog);
+        let user = &self.identity.user;
+        let mut all = Vec::new();
+        for found in self.found(now_ms, until_ms, None)? {
+            let name = found.record.as_ref().map(|record| name_of(&record.row));
+            let about = found.record.as_ref().zip(name.as_deref());
+            all.extend(duty::reminders(&calendar, &found.rule, &found.duty, user, about));
+        }
+        all.retain(|reminder| (now_ms..=until_ms).contains(&reminder.at_ms));
+        all.extend(self.news(&calendar, now_ms - DAY_MS)?);
+        all.sort_by(|a, b| (a.at_ms, &a.key).cmp(&(b.at_ms, &b.key)));
+        all.dedup_by(|a, b| a.key == b.key);
+        Ok(all)
+    }
+
+    /// What happened since `since_ms` on records that the person follows.
+    fn news(&self, days: &Days<'_>, since_ms: i64) -> Result<Vec<Reminder>, Error> {
+        let mut news = Vec::new();
+        let rules = self.catalog.rules().filter(|rule| rule.remind.iter().any(|told| told.on.is_some()));
+        for rule in rules {
+            let Some(ledger) = rule.applies_to.ledger.clone() else { continue };
+            let mine = Some(self.identity.user.clone());
+            let filter =
+                Filter { definition: Some(ledger), mine, limit: Some(RECORDS_MAX), ..Filter::default() };
+            for row in projection::list(self.store.reader(), &filter)? {
+                if row.updated_at_ms < since_ms {
+                    continue;
+                }
+                let name = name_of(&row);
+                let record = self.record_of(row)?;
+                news.extend(duty::news(days, rule, &record, &self.identity.user, &name, since_ms));
+            }
+        }
+        Ok(news)
+    }
+
+    /// Everything that the rules make of what is here, due until `until_ms`; of some records only where they
+    /// are named.
+    fn found(
+        &self,
+        now_ms: i64,
+        until_ms: i64,
+        only: Option<&BTreeSet<DocumentId>>,
+    ) -> Result<Vec<Found>, Error> {
+        let days = Days::of(&self.catalog);
+        let hinted = |rule: &&Rule| rule.evaluate_on.contains(&Evaluation::DeviceHint);
+        let rules: Vec<&Rule> = self.catalog.rules().filter(hinted).collect();
+        let mut found = self.of_records(&days, &rules, now_ms, until_ms, only)?;
+        if only.is_some() {
+            return Ok(found);
+        }
+        for rule in rules {
+            match &rule.deadline {
+                Deadline::Monthly(_) | Deadline::Yearly { .. } | Deadline::CountPerPeriod { .. } => {
+                    self.of_units(&days, rule, now_ms, until_ms, &mut found)?;
+                }
+                Deadline::ScheduleWindow => self.of_slots(&days, rule, now_ms, until_ms, &mut found)?,
+                Deadline::MaxSilence { .. } => {
+                    let last_ms = self.status()?.last_exchange_ms.unwrap_or(now_ms);
+                    let duty = silence(&days, rule, self.identity.device, &self.identity.user, last_ms);
+                    found.extend(duty.map(|duty| Found { rule: rule.clone(), duty, record: None }));
+                }
+                Deadline::DailyAt { .. }
+                | Deadline::AfterEvent { .. }
+                | Deadline::FieldDate { .. }
+                | Deadline::Guard { .. }
+                | Deadline::Invariant { .. }
+                | Deadline::Retain { .. } => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn of_records(
+        &self,
+        days: &Days<'_>,
+        rules: &[&Rule],
+        now_ms: i64,
+        until_ms: i64,
+        only: Option<&BTreeSet<DocumentId>>,
+    ) -> Result<Vec<Found>, Error> {
+        let mut by_definition: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
+        for rule in rules {
+            let subject = rule.applies_to.ledger.as_deref().or(rule.applies_to.template.as_deref());
+            if let Some(subject) = subject {
+                by_definition.entry(subject).or_default().push(rule);
+            }
+        }
+        // Of a daily rule yesterday's day still counts: it is what is overdue this morning.
+        let since_ms = days.start_of(days.day(now_ms - DAY_MS));
+        let mut found = Vec::new();
+        for (definition, rules) in by_definition {
+            for row in self.rows(definition, only)? {
+                let record = self.record_of(row)?;
+                for rule in &rules {
+                    for mut duty in of_record(days, rule, &record, since_ms, until_ms) {
+                        self.settle_from_others(days, rule, &mut duty)?;
+                        found.push(Found { rule: (*rule).clone(), duty, record: Some(record.clone()) });
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Rows of a ledger or checklist that duties are made of: open entries, all sheets of a rule's checklist.
+    fn rows(&self, definition: &str, only: Option<&BTreeSet<DocumentId>>) -> Result<Vec<Row>, Error> {
+        let connection = self.store.reader();
+        if let Some(only) = only {
+            let rows = only.iter().filter_map(|document| projection::row(connection, *document).transpose());
+            let rows = rows.filter(|row| row.as_ref().map_or(true, |row| row.definition.id == definition));
+            return rows.collect();
+        }
+        let is_ledger = self.catalog.latest_ledger(definition).is_some();
+        let filter = Filter {
+            definition: Some(definition.to_owned()),
+            open_only: is_ledger,
+            limit: Some(if is_ledger { u32::MAX } else { RECORDS_MAX }),
+            ..Filter::default()
+        };
+        projection::list(connection, &filter)
+    }
+
+    fn settle_from_others(&self, days: &Days<'_>, rule: &Rule, duty: &mut Duty) -> Result<(), Error> {
+        let Some(ledger) = rule.satisfied_by.as_ref().and_then(|by| by.ledger.as_ref()) else {
+            return Ok(());
+        };
+        let deeds = self.deeds(days, rule, duty, ledger)?;
+        settle(rule, duty, deeds);
+        Ok(())
+    }
+
+    fn deeds(
+        &self,
+        days: &Days<'_>,
+        rule: &Rule,
+        duty: &Duty,
+        ledger: &str,
+    ) -> Result<Vec<duty::Deed>, Error> {
+        let filter =
+            Filter { definition: Some(ledger.to_owned()), limit: Some(RECORDS_MAX), ..Filter::default() };
+        let mut deeds = Vec::new();
+        for row in projection::list(self.store.reader(), &filter)? {
+            if row.updated_at_ms >= duty.opens_ms {
+                deeds.extend(fulfilment(days, rule, duty, &self.record_of(row)?));
+            }
+        }
+        Ok(deeds)
+    }
+
+    fn of_units(
+        &self,
+        days: &Days<'_>,
+        rule: &Rule,
+        now_ms: i64,
+        until_ms: i64,
+        found: &mut Vec<Found>,
+    ) -> Result<(), Error> {
+        let by = rule.satisfied_by.as_ref().and_then(|by| by.ledger.as_ref());
+        let ledger = by.or(rule.applies_to.ledger.as_ref());
+        for unit in units(&self.catalog, rule) {
+            for mut duty in unit_duties(days, rule, &unit, now_ms - OVERDUE_PERIOD_MS, until_ms) {
+                if self.owes(&duty)
+                    && let Some(ledger) = ledger
+                {
+                    let deeds = self.deeds(days, rule, &duty, ledger)?;
+                    settle(rule, &mut duty, deeds);
+                }
+                found.push(Found { rule: rule.clone(), duty, record: None });
+            }
+        }
+        Ok(())
+    }
+
+    fn of_slots(
+        &self,
+        days: &Days<'_>,
+        rule: &Rule,
+        now_ms: i64,
+        until_ms: i64,
+        found: &mut Vec<Found>,
+    ) -> Result<(), Error> {
+        let projects = self.catalog.organisation().map_or([].as_slice(), |org| &org.projects);
+        for project in projects.iter().filter(|project| !project.retired) {
+            for slot in slots_of(days, rule, &project.id, now_ms, until_ms) {
+                let sheet = projection::row(self.store.reader(), slot.document)?;
+                let sheet = sheet.map(|row| self.record_of(row)).transpose()?;
+                let duty = of_slot(days, rule, &slot, sheet.as_ref());
+                found.extend(duty.map(|duty| Found { rule: rule.clone(), duty, record: None }));
+            }
+        }
+        Ok(())
+    }
+
+    fn record_of(&self, row: Row) -> Result<Record, Error> {
+        let lines = projection::history(self.store.reader(), row.document)?;
+        Ok(Record::of(row, &lines))
+    }
+
+    fn view(&self, found: Found, now_ms: i64) -> DutyView {
+        let Found { rule, duty, record } = found;
+        // Others of the role may have done it without signal; the branch's word settles it.
+        let owing: BTreeSet<_> =
+            duty.owners.iter().flat_map(|owner| people(&self.catalog, owner, &duty.unit)).collect();
+        let is_alone = owing.len() == 1 && owing.contains(&self.identity.user);
+        let is_told = record.as_ref().is_some_and(|record| record.is_escalated(&duty.key));
+        let is_known = is_alone || is_told || matches!(duty.subject, Subject::Device(_));
+        let known_until_ms = if is_known { i64::MAX } else { i64::MIN };
+        let status = duty::status(&Days::of(&self.catalog), &rule, &duty, now_ms, known_until_ms);
+        DutyView {
+            is_own: owing.contains(&self.identity.user),
+            name: record.map(|record| name_of(&record.row)).unwrap_or_default(),
+            duty,
+            status,
+        }
+    }
+
+    fn owes(&self, duty: &Duty) -> bool {
+        let is_mine = |owner: &Owner| people(&self.catalog, owner, &duty.unit).contains(&self.identity.user);
+        duty.owners.iter().any(is_mine)
+    }
+}
+
+const fn is_done(duty: &Duty) -> bool {
+    matches!(duty.outcome, Outcome::Done(_))
+}
+
+/// What a person calls a record.
+fn name_of(row: &Row) -> String {
+    row.number
+        .clone()
+        .or_else(|| row.temp_number.clone())
+        .unwrap_or_else(|| if row.summary.is_empty() { row.title.clone() } else { row.summary.clone() })
+}
