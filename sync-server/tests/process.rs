@@ -130,3 +130,42 @@ fn the_demonstration_ends_with_every_law_held() {
     assert_eq!(told["devices"].as_array().unwrap().len(), 7);
     assert_eq!(run(&dir.0, &["demo", "--once", "--dir", place]).0, 1, "the directory is not empty now");
 }
+
+#[test]
+fn reports_are_listed_printed_and_written_whole_or_not_at_all() {
+    let dir = Dir::new();
+    assert_eq!(run(&dir.0, &["init", "--sample"]).0, 0);
+    let (code, listed) = run(&dir.0, &["report", "list"]);
+    let reports = listed["reports"].as_array().unwrap();
+    assert_eq!((code, reports.len()), (0, 15));
+    let posts = reports.iter().find(|report| report["en"] == "Staffing gap").unwrap()["id"].as_str().unwrap();
+    let (code, table) = run(&dir.0, &["report", posts, "--project", "pj.lanyuan"]);
+    assert_eq!((code, table["rows"].as_array().map(Vec::len)), (0, Some(4)));
+    assert_eq!(table["rows"][1]["standard"], 3);
+    let file = |name: &str| dir.0.join(name).to_str().unwrap().to_owned();
+    for (name, begins) in
+        [("a.xlsx", "PK"), ("a.csv", "\u{feff}Project"), ("a.html", "<!DOCTYPE"), ("a.json", "{")]
+    {
+        let (code, said) = run(&dir.0, &["report", posts, "-o", &file(name)]);
+        assert_eq!((code, said["rows"].as_u64()), (0, Some(12)), "{name}");
+        assert!(std::fs::read(file(name)).unwrap().starts_with(begins.as_bytes()), "{name}");
+    }
+    // Again over the same file, and into a directory that is not there.
+    assert_eq!(run(&dir.0, &["report", posts, "-o", &file("a.csv")]).0, 0);
+    assert_eq!(run(&dir.0, &["report", posts, "-o", &file("none/a.csv")]).0, 4);
+    let left = std::fs::read_dir(&dir.0)
+        .unwrap()
+        .filter(|one| one.as_ref().unwrap().file_name().to_string_lossy().ends_with(".part"));
+    assert_eq!(left.count(), 0);
+
+    assert_eq!(run(&dir.0, &["report", posts, "--format", "xlsx"]).0, 2, "a workbook needs a file");
+    assert_eq!(run(&dir.0, &["report", posts, "--format", "pdf"]).0, 2);
+    assert_eq!(run(&dir.0, &["report", posts, "--period", "2026-13"]).0, 2);
+    let (code, refused) = run(&dir.0, &["report", posts, "--period", "2999-01"]);
+    assert_eq!((code, refused["error"]["code"].as_str()), (1, Some("invalid")));
+    assert!(refused["error"]["zh"].as_str().unwrap().contains("还没有开始"), "{refused}");
+    assert_eq!(run(&dir.0, &["report", "no.such"]).0, 1);
+    assert_eq!(run(&dir.0, &["report", posts, "--project", "pj.none"]).0, 1);
+    assert_eq!(run(&dir.0, &["report", posts, "--record", "NC-1"]).0, 1);
+    assert_eq!(run(&dir.0, &["history", "NC-1"]).0, 1);
+}

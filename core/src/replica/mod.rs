@@ -18,6 +18,7 @@ mod later;
 mod lists;
 mod refused;
 mod repair;
+mod reports;
 mod retention;
 mod sealed;
 mod sync;

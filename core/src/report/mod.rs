@@ -7,6 +7,7 @@
 mod csv;
 mod datum;
 mod form;
+mod format;
 mod html;
 mod json;
 mod lines;
@@ -26,6 +27,7 @@ mod text;
 mod xlsx;
 
 pub use csv::csv;
+pub use format::Format;
 pub use html::html;
 pub use json::json;
 pub use lines::DeviceStanding;

@@ -6,9 +6,11 @@
 
 mod definitions;
 mod duties;
+mod history;
 pub mod output;
 pub(crate) mod people;
 pub mod qr;
+mod report;
 mod serve;
 mod settings;
 mod store;
@@ -87,6 +89,13 @@ enum Command {
     },
     /// 从头核验所有链、签名、摘要 · Check every chain, signature and digest from zero
     Verify,
+    /// 报表:list 列出全部 · A report; list names them all
+    Report(report::Arguments),
+    /// 一条记录的全部更改及其在流水中的凭据 · Every change of a record, with what in the log proves it
+    History {
+        /// 编号、临时号或文档编号 · Number, temporary number or document id
+        record: String,
+    },
     /// 导出 · Export
     #[command(subcommand)]
     Export(store::Export),
@@ -229,6 +238,8 @@ fn perform(command: Command, context: &Context) -> Result<Report, Error> {
         Command::Definitions(Definitions::List) => definitions::list(context),
         Command::Backup { file } => store::backup(context, &file),
         Command::Verify => store::verify(context),
+        Command::Report(arguments) => report::run(context, &arguments),
+        Command::History { record } => history::run(context, &record),
         Command::Export(what) => store::export(context, &what),
         Command::Demo(arguments) => crate::demo::run(&arguments, context.lang, context.json),
         Command::DemoDevice => crate::demo::child::run(),

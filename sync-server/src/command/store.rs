@@ -180,13 +180,13 @@ fn write_lines(hub: &Hub, lines: Lines, out: &mut impl Write) -> Result<u64, Err
     Ok(count)
 }
 
-fn bar(context: &Context, name: &'static str, length: u64) -> ProgressBar {
+pub(super) fn bar(context: &Context, name: &'static str, length: u64) -> ProgressBar {
     let target = if context.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let style = ProgressStyle::with_template("{prefix} {bar:40} {pos}/{len} {elapsed}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(length), target).with_style(style).with_prefix(name)
 }
 
-fn unwritten(cause: std::io::Error) -> Error {
+pub(super) fn unwritten(cause: std::io::Error) -> Error {
     Error::new(ErrorKind::Storage, "无法写入输出文件", "the output cannot be written").caused_by(cause)
 }

@@ -14,6 +14,7 @@ mod duties;
 mod evidence;
 mod exchange;
 mod fork;
+mod history;
 mod lock;
 mod mend;
 mod numbers;
@@ -21,6 +22,7 @@ mod own;
 mod pull;
 mod readmit;
 mod repair;
+mod reports;
 mod shared;
 mod store;
 #[cfg(test)]
@@ -46,6 +48,7 @@ pub use devices::{AuthFailure, Device, DeviceStatus, EnrollFailure, Invitation};
 pub use duties::{DutyFilter, DutyView, Look};
 pub use evidence::RefusedRun;
 pub use exchange::ExchangeFailure;
+pub use history::{LoggedChange, Said};
 pub use shared::{Poke, SERVER_USER};
 pub use verify::{BadRow, VerifyReport};
 

@@ -5,6 +5,7 @@
 
 mod drafts;
 mod entry;
+mod report;
 mod zh;
 
 use clap::error::ErrorKind;
@@ -17,6 +18,7 @@ use crate::locale::Lang;
 
 pub(crate) use drafts::DraftsCommand;
 pub(crate) use entry::{EntryCommand, ListArgs};
+pub(crate) use report::ReportArgs;
 
 /// Xunyuan on the command line: patrols and ledgers without signal, reconciled with the branch.
 #[derive(Debug, Parser)]
@@ -189,6 +191,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<DraftsCommand>,
     },
+    /// A report over the records on this device: as a table, JSON, CSV, workbook or a page to print
+    Report(ReportArgs),
     /// What waits for the branch, what it refused, the last exchange, cursors and clock
     Status,
     /// Exchange with the branch, for every person with a replica in this directory

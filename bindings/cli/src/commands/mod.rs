@@ -10,6 +10,7 @@ mod enroll;
 mod entry;
 mod inspection;
 mod lookup;
+mod report;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -82,6 +83,7 @@ fn on_device(device: &mut Device<'_>, command: &Command) -> Result<Report, Failu
         Command::List(args) => lookup::list(device, args),
         Command::Search { text, limit } => lookup::search(device, text, *limit),
         Command::History { record } => lookup::history(device, record),
+        Command::Report(args) => report::report(device, args),
         Command::Conflicts => lookup::conflicts(device),
         Command::Resolve { record, key, choice } => lookup::resolve(device, record, key, *choice),
     }
