@@ -12,6 +12,7 @@ mod line;
 mod live;
 mod record;
 mod repair;
+mod reports;
 mod seed;
 mod shared;
 mod stage;
@@ -64,7 +65,7 @@ impl Asked {
 }
 
 /// What there is to measure.
-const WORKLOADS: [&str; 10] = ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9"];
+const WORKLOADS: [&str; 11] = ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10"];
 
 /// Runs the benchmark, or one device of it.
 #[must_use]
@@ -122,6 +123,9 @@ fn run(asked: &Asked) {
     }
     if asked.wants("W8") {
         repair::measure(&mut table, scale(200_000));
+    }
+    if asked.wants("W10") {
+        reports::measure(&mut table, scale(100_000));
     }
     let mut out = std::io::stdout().lock();
     write!(out, "{table}").expect("stdout takes the table");

@@ -1,5 +1,6 @@
 //! The fifteen reports over sample records, with figures worked out by hand, and their formats.
 
+mod branch;
 mod formats;
 mod tables;
 
