@@ -13,6 +13,7 @@ pub mod command;
 pub mod config;
 pub mod demo;
 pub mod hub;
+mod import;
 pub mod metrics;
 pub mod problem;
 pub mod routes;

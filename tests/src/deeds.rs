@@ -117,6 +117,8 @@ fn on_sheet(
         }
         ItemKind::Number => Value::Number(f64::from(u32::try_from(seed.below(100)).unwrap_or(0)) / 8.0),
         ItemKind::Text => phrase(seed),
+        ItemKind::Date => Value::Text(format!("2026-11-{:02}", 1 + seed.below(28))),
+        ItemKind::Time => Value::Text(format!("{:02}:30", seed.below(24))),
     };
     vec![author.put(format!("item/{}", item.id), value)]
 }
@@ -189,6 +191,7 @@ fn value_of(seed: &mut Seed, catalog: &Catalog, field: &Field) -> Value {
         FieldType::Number => Value::Number(f64::from(u32::try_from(small).unwrap_or(0)) / 4.0),
         FieldType::DeviceTime => Value::Int(1_795_395_600_000 + small * 3_600_000),
         FieldType::Date => Value::Text(format!("2026-12-{:02}", 1 + small)),
+        FieldType::Time => Value::Text(format!("{:02}:30", small % 24)),
         FieldType::Month => Value::Text(format!("2026-{:02}", 1 + small % 12)),
         FieldType::Choice(None) if !field.options.is_empty() => {
             Value::Text(seed.pick(&field.options).id.clone())

@@ -159,6 +159,11 @@ impl Catalog {
         self.held.response_sets.get(id)
     }
 
+    /// Every response set, in the order of their ids.
+    pub fn response_sets(&self) -> impl Iterator<Item = &ResponseSet> {
+        self.held.response_sets.values()
+    }
+
     /// A category, with what it inherits from the one above it.
     #[must_use]
     pub fn category(&self, id: &str) -> Option<&Category> {
@@ -283,6 +288,12 @@ impl Catalog {
     #[must_use]
     pub fn role(&self, id: &str) -> Option<&Role> {
         self.held.roles.as_ref()?.roles.iter().find(|role| role.id == id)
+    }
+
+    /// Every role, in the order of the file.
+    #[must_use]
+    pub fn roles(&self) -> &[Role] {
+        self.held.roles.as_ref().map_or(&[], |book| &book.roles)
     }
 
     /// A department.

@@ -72,6 +72,24 @@ pub enum ItemKind {
     Number,
     /// Text.
     Text,
+    /// A day, `YYYY-MM-DD`.
+    Date,
+    /// A time of day, `HH:MM`.
+    Time,
+}
+
+impl ItemKind {
+    /// The spelling in definitions.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Choice => "choice",
+            Self::Number => "number",
+            Self::Text => "text",
+            Self::Date => "date",
+            Self::Time => "time",
+        }
+    }
 }
 
 /// A clause of a standard that an item audits.

@@ -67,6 +67,8 @@ pub enum FieldType {
     Date,
     /// A month, `YYYY-MM`.
     Month,
+    /// A time of day, `HH:MM`.
+    Time,
     /// A moment by the device's clock, milliseconds since 1970.
     DeviceTime,
     /// One of the field's own options (`None`) or of the named response set.
@@ -86,7 +88,7 @@ pub enum FieldType {
 }
 
 /// The spellings of [`FieldType`], for error messages.
-pub(crate) const FIELD_TYPES: [&str; 28] = [
+pub(crate) const FIELD_TYPES: [&str; 29] = [
     "human_no",
     "human_no:<prefix>",
     "text",
@@ -96,6 +98,7 @@ pub(crate) const FIELD_TYPES: [&str; 28] = [
     "number",
     "date",
     "month",
+    "time",
     "device_time",
     "choice",
     "choice:<response set>",
@@ -149,6 +152,7 @@ impl FieldType {
             "number" => Self::Number,
             "date" => Self::Date,
             "month" => Self::Month,
+            "time" => Self::Time,
             "device_time" => Self::DeviceTime,
             "photos" => Self::Photos,
             "signature" => Self::Signature,
@@ -322,6 +326,7 @@ impl Field {
             | FieldType::Number
             | FieldType::Date
             | FieldType::Month
+            | FieldType::Time
             | FieldType::DeviceTime
             | FieldType::Choice(_)
             | FieldType::Ref(_)

@@ -105,7 +105,7 @@ impl<'s> Sheet<'s> {
                 value.as_text().is_some_and(|id| self.options(item).iter().any(|option| option.id == id))
             }
             ItemKind::Number => value.as_number().is_some(),
-            ItemKind::Text => value.as_text().is_some(),
+            ItemKind::Text | ItemKind::Date | ItemKind::Time => value.as_text().is_some(),
         }
     }
 
@@ -160,10 +160,10 @@ impl<'s> Sheet<'s> {
             ItemKind::Number => {
                 item.fail_if.as_ref().is_some_and(|expr| self.holds(expr, answer.value.as_number()))
             }
-            ItemKind::Text => false,
+            ItemKind::Text | ItemKind::Date | ItemKind::Time => false,
         };
         let is_judged =
-            item.kind != ItemKind::Text && (item.kind == ItemKind::Choice || item.fail_if.is_some());
+            item.kind == ItemKind::Choice || (item.kind == ItemKind::Number && item.fail_if.is_some());
         let is_fail = answers.iter().any(fails) || (is_clash && is_judged);
         let score = score::of_item(item, &chosen, &answers, is_clash, is_fail);
         let mut photos: Vec<String> =

@@ -22,7 +22,7 @@ pub(crate) fn of_item(
         ItemKind::Number if item.fail_if.is_some() && !answers.is_empty() => {
             Some(if is_fail { 0.0 } else { 1.0 })
         }
-        ItemKind::Number | ItemKind::Text => None,
+        ItemKind::Number | ItemKind::Text | ItemKind::Date | ItemKind::Time => None,
     }
 }
 

@@ -140,7 +140,7 @@ pub(super) fn list(context: &Context) -> Result<Report, Error> {
     Ok(Report::done(Value::Array(json), table(&header, &rows)))
 }
 
-fn told(context: &Context, published: &[Publication]) -> Report {
+pub(super) fn told(context: &Context, published: &[Publication]) -> Report {
     let new = published.iter().filter(|publication| publication.is_new).count();
     let text = match new {
         0 => context.lang.pick("没有变化", "nothing changed").to_owned(),
@@ -215,33 +215,31 @@ fn checked(files: &[SourceFile], mut problems: Vec<Problem>) -> Result<Vec<Defin
     }
 }
 
-/// One line per problem: file, JSON pointer, what is wrong, what is allowed.
-fn refused(context: &Context, problems: &[Problem]) -> Report {
-    let lines: Vec<String> = problems
-        .iter()
-        .map(|problem| {
-            let pointer = if problem.pointer.is_empty() { "/" } else { &problem.pointer };
-            let mut line = format!("{} {}: {}", problem.file, pointer, context.lang.of(&problem.sentence));
-            if !problem.allowed.is_empty() {
-                let allowed = context.lang.pick("可用", "allowed");
-                line.push_str(&format!(" ({allowed}: {})", problem.allowed.join(", ")));
-            }
-            line
-        })
-        .collect();
-    let json: Vec<Value> = problems
-        .iter()
-        .map(|problem| {
-            json!({
-                "file": problem.file,
-                "pointer": problem.pointer,
-                "zh": problem.sentence.zh,
-                "en": problem.sentence.en,
-                "allowed": problem.allowed,
-            })
-        })
-        .collect();
+/// One line per problem: file, place in it, what is wrong, what is allowed.
+pub(super) fn refused(context: &Context, problems: &[Problem]) -> Report {
+    let lines: Vec<String> = problems.iter().map(|problem| problem_line(context, problem)).collect();
+    let json: Vec<Value> = problems.iter().map(problem_json).collect();
     Report { exit: Exit::Refused, json: json!({"definitions": [], "problems": json}), text: lines.join("\n") }
+}
+
+pub(super) fn problem_line(context: &Context, problem: &Problem) -> String {
+    let pointer = if problem.pointer.is_empty() { "/" } else { &problem.pointer };
+    let mut line = format!("{} {}: {}", problem.file, pointer, context.lang.of(&problem.sentence));
+    if !problem.allowed.is_empty() {
+        let allowed = context.lang.pick("可用", "allowed");
+        line.push_str(&format!(" ({allowed}: {})", problem.allowed.join(", ")));
+    }
+    line
+}
+
+pub(super) fn problem_json(problem: &Problem) -> Value {
+    json!({
+        "file": problem.file,
+        "pointer": problem.pointer,
+        "zh": problem.sentence.zh,
+        "en": problem.sentence.en,
+        "allowed": problem.allowed,
+    })
 }
 
 fn unreadable(path: &Path, cause: std::io::Error) -> Error {

@@ -7,6 +7,7 @@
 mod definitions;
 mod duties;
 mod history;
+mod imports;
 pub mod output;
 pub(crate) mod people;
 pub mod qr;
@@ -126,6 +127,19 @@ enum Org {
         /// JSON 文件 · JSON file
         file: PathBuf,
     },
+    /// 从 Excel 读入项目、人员和角色 · Read projects, people and roles from Excel
+    Import {
+        /// .xlsx 文件 · .xlsx file
+        file: PathBuf,
+        /// 只检查,不发布 · Check only, publish nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// 生成待填的 Excel · Write an Excel file to fill in
+    Template {
+        /// .xlsx 文件,不可已存在 · .xlsx file, must not exist
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -142,6 +156,13 @@ enum Definitions {
     },
     /// 列出已发布的定义 · List what is published
     List,
+    /// 从 Excel 读入检查表并发布 · Read a checklist from Excel and publish it
+    Import(imports::Import),
+    /// 生成待填的检查表 Excel · Write an Excel checklist to fill in
+    Template {
+        /// .xlsx 文件,不可已存在 · .xlsx file, must not exist
+        file: PathBuf,
+    },
 }
 
 /// What every command knows: settings, language, clock.
@@ -228,6 +249,10 @@ fn perform(command: Command, context: &Context) -> Result<Report, Error> {
         Command::Serve(_) => serve::run(context),
         Command::Init { organisation, sample } => store::init(context, organisation.as_deref(), sample),
         Command::Org(Org::Load { file }) => definitions::load_organisation(context, &file),
+        Command::Org(Org::Import { file, dry_run }) => imports::organisation(context, &file, dry_run),
+        Command::Org(Org::Template { file }) => {
+            imports::template(context, &file, crate::import::organisation_template)
+        }
         Command::Invite(arguments) => people::invite(context, &arguments),
         Command::Revoke { device } => people::revoke(context, &device),
         Command::Devices => people::devices(context),
@@ -236,6 +261,10 @@ fn perform(command: Command, context: &Context) -> Result<Report, Error> {
         Command::Definitions(Definitions::Check { dir }) => definitions::check(context, &dir),
         Command::Definitions(Definitions::Load { dir }) => definitions::load(context, &dir),
         Command::Definitions(Definitions::List) => definitions::list(context),
+        Command::Definitions(Definitions::Import(arguments)) => imports::definitions(context, &arguments),
+        Command::Definitions(Definitions::Template { file }) => {
+            imports::template(context, &file, crate::import::checklist_template)
+        }
         Command::Backup { file } => store::backup(context, &file),
         Command::Verify => store::verify(context),
         Command::Report(arguments) => report::run(context, &arguments),

@@ -168,6 +168,8 @@ fn item_line(page: &Page<'_>, item: &Item) -> String {
             format!("{} {}", page.output.pick("数值", "number"), item.unit.as_deref().unwrap_or_default())
         }
         ItemKind::Text => page.output.pick("文字", "text").to_owned(),
+        ItemKind::Date => page.output.pick("日期", "day").to_owned(),
+        ItemKind::Time => page.output.pick("时刻", "time of day").to_owned(),
     };
     let critical = if item.critical { page.output.pick(" [关键]", " [critical]") } else { "" };
     format!("  {}  {}{critical}  {}", item.id, page.title(&item.title), page.faint(&asks))
@@ -211,7 +213,7 @@ fn item_json(page: &Page<'_>, item: &Item) -> Json {
     json!({
         "id": item.id,
         "title": title_json(&item.title),
-        "type": match item.kind { ItemKind::Choice => "choice", ItemKind::Number => "number", ItemKind::Text => "text" },
+        "type": item.kind.as_str(),
         "required": item.required,
         "critical": item.critical,
         "unit": item.unit,
@@ -232,6 +234,7 @@ const fn field_kind(kind: &FieldType) -> &'static str {
         FieldType::Number => "number",
         FieldType::Date => "date",
         FieldType::Month => "month",
+        FieldType::Time => "time_of_day",
         FieldType::DeviceTime => "time",
         FieldType::Choice(_) => "choice",
         FieldType::Ref(_) => "ref",

@@ -53,6 +53,7 @@ impl<'r> Reader<'r> {
             )),
             FieldType::HumanNo(_)
             | FieldType::Text
+            | FieldType::Time
             | FieldType::Phone
             | FieldType::Set(Element::Text)
             | FieldType::Photos
@@ -73,7 +74,10 @@ impl<'r> Reader<'r> {
                 number(text).map(Value::Number).ok_or_else(|| wrong(&item.id, "数值", "a number"))
             }
             ItemKind::Choice => Ok(Value::Text(self.answer_id(item.response_set.as_deref(), text))),
-            ItemKind::Text => Ok(Value::Text(text.to_owned())),
+            ItemKind::Date => when::day(text, self.now)
+                .map(Value::Text)
+                .ok_or_else(|| wrong(&item.id, "日期,如 2026-11-25", "a day: 2026-11-25")),
+            ItemKind::Text | ItemKind::Time => Ok(Value::Text(text.to_owned())),
         }
     }
 

@@ -120,10 +120,10 @@ fn answer(pointer: &str, item: &Item, known: &Known, faults: &mut Faults) {
     match (item.kind, &item.response_set) {
         (ItemKind::Choice, Some(set)) => field::response_set(&place, set, known, faults),
         (ItemKind::Choice, None) => faults.say(place, "选择项没有选项集", "a choice has no response set"),
-        (ItemKind::Number | ItemKind::Text, Some(_)) => {
+        (ItemKind::Number | ItemKind::Text | ItemKind::Date | ItemKind::Time, Some(_)) => {
             faults.say(place, "只有选择项有选项集", "only a choice has a response set");
         }
-        (ItemKind::Number | ItemKind::Text, None) => {}
+        (ItemKind::Number | ItemKind::Text | ItemKind::Date | ItemKind::Time, None) => {}
     }
     let limits = item.min.is_some() || item.max.is_some() || item.decimals.is_some() || item.unit.is_some();
     if limits && item.kind != ItemKind::Number {
@@ -194,8 +194,8 @@ fn other_item(pointer: &str, of: &str, item: &Item, checklist: &Checklist, fault
 }
 
 fn failing(pointer: &str, on_fail: &OnFail, item: &Item, known: &Known, faults: &mut Faults) {
-    if item.kind == ItemKind::Text {
-        faults.say(pointer, "文本项不会不合格", "a text cannot fail");
+    if !matches!(item.kind, ItemKind::Choice | ItemKind::Number) {
+        faults.say(pointer, "只有选择项和数值项会不合格", "only a choice or a number can fail");
     }
     let Some(finding) = &on_fail.create_finding else { return };
     let pointer = format!("{pointer}/create_finding");

@@ -36,6 +36,7 @@ fn check(pointer: &str, field: &Field, known: &Known, faults: &mut Faults) {
         | FieldType::Number
         | FieldType::Date
         | FieldType::Month
+        | FieldType::Time
         | FieldType::DeviceTime
         | FieldType::Set(Element::Text)
         | FieldType::Photos
@@ -126,6 +127,7 @@ fn defaults(pointer: &str, field: &Field, known: &Known, faults: &mut Faults) {
             | FieldType::Number
             | FieldType::Date
             | FieldType::Month
+            | FieldType::Time
             | FieldType::DeviceTime
             | FieldType::Photos
             | FieldType::Signature
@@ -145,9 +147,12 @@ fn policy(pointer: &str, field: &Field, faults: &mut Faults) {
         FieldType::HumanNo(_) => &[ServerAssigned],
         FieldType::Text => &[WriteOnce, Lww, LwwFlag, TextCrdt],
         FieldType::Choice(_) => &[WriteOnce, Lww, LwwFlag, Max, Min, DerivedFromLastVisit],
-        FieldType::Int | FieldType::Number | FieldType::Date | FieldType::Month | FieldType::DeviceTime => {
-            &[WriteOnce, Lww, LwwFlag, Max, Min]
-        }
+        FieldType::Int
+        | FieldType::Number
+        | FieldType::Date
+        | FieldType::Month
+        | FieldType::Time
+        | FieldType::DeviceTime => &[WriteOnce, Lww, LwwFlag, Max, Min],
         FieldType::Phone | FieldType::Bool | FieldType::Ref(_) | FieldType::Signature => {
             &[WriteOnce, Lww, LwwFlag]
         }

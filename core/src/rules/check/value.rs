@@ -26,7 +26,11 @@ pub(super) fn answer(change: &Change<'_>, item: &Item, value: &Value) -> Result<
             number(value, item.min, item.max, item.decimals, zh, en)
         }
         (ItemKind::Text, Value::Text(text)) => length(text, NOTE_CHARS_MAX, zh, en),
-        (ItemKind::Choice | ItemKind::Number | ItemKind::Text, _) => Err(wrong_type(zh, en)),
+        (ItemKind::Date, Value::Text(text)) if is_day(text) => Ok(()),
+        (ItemKind::Time, Value::Text(text)) if is_time_of_day(text) => Ok(()),
+        (ItemKind::Choice | ItemKind::Number | ItemKind::Text | ItemKind::Date | ItemKind::Time, _) => {
+            Err(wrong_type(zh, en))
+        }
     }
 }
 
@@ -49,14 +53,9 @@ pub(super) fn field(change: &Change<'_>, field: &Field, value: &Value, current: 
         (FieldType::Phone | FieldType::HumanNo(_) | FieldType::Signature, Value::Text(text)) => {
             length(text, SHORT_CHARS_MAX, zh, en)
         }
-        (FieldType::Date, Value::Text(text)) => match text.parse::<jiff::civil::Date>() {
-            Ok(_) if text.len() == "2026-11-23".len() => Ok(()),
-            _ => Err(wrong_type(zh, en)),
-        },
-        (FieldType::Month, Value::Text(text)) => match format!("{text}-01").parse::<jiff::civil::Date>() {
-            Ok(_) if text.len() == "2026-11".len() => Ok(()),
-            _ => Err(wrong_type(zh, en)),
-        },
+        (FieldType::Date, Value::Text(text)) if is_day(text) => Ok(()),
+        (FieldType::Month, Value::Text(text)) if is_day(&format!("{text}-01")) => Ok(()),
+        (FieldType::Time, Value::Text(text)) if is_time_of_day(text) => Ok(()),
         (FieldType::Choice(None), Value::Text(id)) => match field.option(id) {
             Some(option) if option.retired && !current => Err(retired(zh, en)),
             Some(_) => Ok(()),
@@ -89,6 +88,16 @@ pub(super) fn subfield(change: &Change<'_>, owner: &Field, id: &str, value: &Val
         None if !owner.entry_fields.is_empty() || !keys::is_name(id) => Err(unknown_key()),
         Some(_) | None => length(value.as_text().unwrap_or_default(), NOTE_CHARS_MAX, zh, en),
     }
+}
+
+/// True for `YYYY-MM-DD`.
+fn is_day(text: &str) -> bool {
+    text.len() == "2026-11-23".len() && text.parse::<jiff::civil::Date>().is_ok()
+}
+
+/// True for `HH:MM`.
+fn is_time_of_day(text: &str) -> bool {
+    text.len() == "17:30".len() && text.parse::<jiff::civil::Time>().is_ok()
 }
 
 /// Checks a free text.
