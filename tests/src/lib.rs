@@ -12,6 +12,7 @@ pub mod forge;
 pub mod fuse;
 pub mod hostile;
 pub mod laws;
+pub mod mutants;
 pub mod network;
 pub mod oracle;
 pub mod people;

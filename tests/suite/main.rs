@@ -14,6 +14,8 @@ mod drafts;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod mutations;
 #[cfg(test)]
 mod poison;

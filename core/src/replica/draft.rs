@@ -8,6 +8,7 @@ use crate::document::model::{Edit, Event, Model, Stamped, Value};
 use crate::error::Error;
 use crate::id::{ActorId, DefinitionRef, DocumentId, ScopeId, UserId, short_hash};
 use crate::store::documents::{self, DocumentRow};
+use crate::store::outbox;
 use crate::time::Moment;
 
 /// One document's part of an action.
@@ -115,8 +116,19 @@ impl Replica {
         self.draft_of(row, moment)
     }
 
+    /// The author id that this replica writes the document under: the one it has, or a fresh one where it has
+    /// none or some of its work stands beside the document (see `with_lost`).
+    pub(super) fn actor_of(&mut self, row: &DocumentRow, moment: &Moment) -> Result<ActorId, Error> {
+        let fresh = fresh_actor(row.document, moment);
+        let Some(actor) = row.actor else { return Ok(fresh) };
+        let waiting = outbox::of_document(self.store.reader(), row.document)?;
+        let document = self.load(row.document, &row.definition)?;
+        let is_beside = waiting.iter().any(|own| own.actor == actor && !document.holds(&own.hash));
+        Ok(if is_beside { fresh } else { actor })
+    }
+
     fn draft_of(&mut self, row: DocumentRow, moment: &Moment) -> Result<Draft, Error> {
-        let actor = actor_of(&row, moment);
+        let actor = self.actor_of(&row, moment)?;
         let document = self.load(row.document, &row.definition)?;
         let (model, seq) = (document.model()?, document.next_seq(actor));
         let work =
@@ -124,11 +136,6 @@ impl Replica {
         let user = self.identity.user.clone();
         Ok(Draft { model, work, actor, seq, ids_taken: 0, user, at_ms: moment.unix_ms })
     }
-}
-
-/// The author id that this replica writes the document under: the one it has, or a fresh one.
-pub(super) fn actor_of(row: &DocumentRow, moment: &Moment) -> ActorId {
-    row.actor.unwrap_or_else(|| fresh_actor(row.document, moment))
 }
 
 /// A new author id for a document, taken from the moment's entropy.

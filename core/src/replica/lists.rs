@@ -248,7 +248,8 @@ impl Replica {
         documents::all(connection)?
             .into_iter()
             .map(|row| {
-                let runs = documents::records(connection, row.document)?;
+                let mut runs = documents::lost_records(connection, row.document)?;
+                runs.extend(documents::current_records(connection, row.document)?);
                 let pending = outbox::of_document(connection, row.document)?;
                 Ok(ExportedRecord {
                     document: row.document,

@@ -28,10 +28,9 @@ mod wipe;
 mod withdrawn;
 
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use draft::actor_of;
 use later::Late;
 
 use crate::definition::Catalog;
@@ -44,7 +43,7 @@ use crate::exchange::mending::Mending;
 use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId, UserId};
 use crate::projection;
 use crate::rules::{self, Author};
-use crate::store::documents::{self, DocumentRow};
+use crate::store::documents::{self, DocumentRow, RecordRow};
 use crate::store::identity::{self, Identity};
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::{Store, schema};
@@ -220,7 +219,7 @@ impl Replica {
                 definition: work.definition.clone(),
                 actor: None,
             });
-            let actor = actor_of(&row, moment);
+            let actor = self.actor_of(&row, moment)?;
             let document = self.load(work.document, &work.definition)?;
             let author = Author { user: &user, is_server: false };
             sealed::room(document, Some(actor))?;
@@ -338,13 +337,51 @@ fn model_of(connection: &Connection, catalog: &Catalog, row: &DocumentRow) -> Re
 /// The changes of a document with their hashes: those of its records, then those of the outbox.
 fn held(connection: &Connection, id: DocumentId) -> Result<Vec<(Vec<u8>, ChangeHash)>, Error> {
     let mut changes = Vec::new();
-    for record in documents::records(connection, id)? {
+    for record in documents::current_records(connection, id)? {
         changes.extend(run::unpack_hashed(&record.changes, record.actor)?);
+    }
+    let lost = documents::lost_records(connection, id)?;
+    let mut displaced = BTreeSet::new();
+    if !lost.is_empty() {
+        changes = with_lost(lost, changes, &mut displaced)?;
     }
     for row in outbox::of_document(connection, id)? {
         let change = RawChange::parse(row.bytes)?;
-        changes.push((change.bytes, change.hash));
+        if change.deps.iter().any(|dep| displaced.contains(dep)) {
+            displaced.insert(change.hash);
+        } else {
+            changes.push((change.bytes, change.hash));
+        }
     }
+    Ok(changes)
+}
+
+/// Puts what a former log held before what the current one holds. A branch whose file was put back in silence
+/// may have written under the same author and number again: the current log's change stands, the other one and
+/// what builds on it is `displaced` until the branch has answered for it.
+fn with_lost(
+    lost: Vec<RecordRow>,
+    current: Vec<(Vec<u8>, ChangeHash)>,
+    displaced: &mut BTreeSet<ChangeHash>,
+) -> Result<Vec<(Vec<u8>, ChangeHash)>, Error> {
+    let mut taken = BTreeMap::new();
+    for (bytes, hash) in &current {
+        let change = RawChange::parse(bytes.clone())?;
+        taken.insert((change.actor, change.seq), *hash);
+    }
+    let mut changes = Vec::new();
+    for record in lost {
+        for (bytes, hash) in run::unpack_hashed(&record.changes, record.actor)? {
+            let change = RawChange::parse(bytes)?;
+            let is_taken = taken.get(&(change.actor, change.seq)).is_some_and(|other| *other != hash);
+            if is_taken || change.deps.iter().any(|dep| displaced.contains(dep)) {
+                displaced.insert(hash);
+            } else {
+                changes.push((change.bytes, hash));
+            }
+        }
+    }
+    changes.extend(current);
     Ok(changes)
 }
 

@@ -17,7 +17,7 @@ impl Replica {
         app: &str,
         seen: &mut dyn FnMut(u64),
     ) -> Result<Table, Error> {
-        self.project_late()?;
+        while self.write_rows()? {}
         let status = self.status()?;
         let own = DeviceStanding {
             code: self.identity.device_code.clone(),

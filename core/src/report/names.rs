@@ -119,6 +119,7 @@ impl<'c> Names<'c> {
             | FieldType::Int
             | FieldType::Number
             | FieldType::Month
+            | FieldType::Time
             | FieldType::DeviceTime
             | FieldType::Set(_)
             | FieldType::Photos

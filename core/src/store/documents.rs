@@ -167,11 +167,10 @@ pub(crate) fn insert_record(connection: &Connection, row: &RecordRow) -> Result<
     Ok(())
 }
 
-/// The records of a document in log order, those of a former log first; without what the branch did not
-/// take back.
-pub(crate) fn records(connection: &Connection, document: DocumentId) -> Result<Vec<RecordRow>, Error> {
+/// The records of a document that a former log held and the branch has not answered for, in that log's order.
+pub(crate) fn lost_records(connection: &Connection, document: DocumentId) -> Result<Vec<RecordRow>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM record WHERE document = ?1 AND former < 2 ORDER BY former DESC, seq"
+        "SELECT {COLUMNS} FROM record WHERE document = ?1 AND former = 1 ORDER BY seq"
     ))?;
     Ok(statement.query_map([document.as_bytes()], record_row)?.collect::<Result<_, _>>()?)
 }

@@ -95,8 +95,8 @@ pub(super) struct Settings(Vec<(&'static str, String, Place)>);
 impl Settings {
     fn read(sheet: Option<&Sheet>, problems: &mut Problems) -> Self {
         let mut found = Vec::new();
-        for (&row, cells) in sheet.iter().flat_map(|sheet| sheet.rows.iter().map(move |row| row)) {
-            let Some(sheet) = sheet else { break };
+        let Some(sheet) = sheet else { return Self::default() };
+        for (&row, cells) in &sheet.rows {
             let text = cells.get(&0).map(|text| text.to_lowercase()).unwrap_or_default();
             let Some((key, _)) = SETTING_NAMES.iter().find(|(_, names)| names.contains(&text.as_str()))
             else {

@@ -1,7 +1,7 @@
 //! The simulated disk: it dies before any write, loses what was not synced, and runs full.
 //!
 //! Receives the folder whose SQLite files it stands for; hands on what came of a fault. The product opens
-//! its files as ever: a layer below SQLite ([`vfs`]) passes every call on to the real files and asks the
+//! its files as ever: a layer below SQLite (`vfs`) passes every call on to the real files and asks the
 //! folder's disk before it writes. Forbids anything that would make SQLite or the product behave
 //! differently while no fault is armed. Bytes are on the real disk when a fault has struck, so a file is
 //! opened again exactly as after the process was killed.

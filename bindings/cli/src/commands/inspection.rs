@@ -306,7 +306,9 @@ fn answered_report(device: &Device<'_>, answered: &Answered, items: &[&str]) -> 
     let raised = answered
         .raised
         .iter()
-        .map(|&id| Ok(Listed { row: device.replica.record(id)?, pending: true, continued_in: None, duty: None }))
+        .map(|&id| {
+            Ok(Listed { row: device.replica.record(id)?, pending: true, continued_in: None, duty: None })
+        })
         .collect::<Result<Vec<_>, Failure>>()?;
     if !raised.is_empty() {
         lines.push(device.output.tone(Tone::Warn, device.output.pick("已开具整改:", "raised:")));

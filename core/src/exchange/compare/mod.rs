@@ -7,7 +7,7 @@
 //! change hash) the set would be as many times larger as runs have changes, and positions unknown.
 //!
 //! Receives rows' places and the other side's frames; hands on frames and places. Forbids stores. Every
-//! frame is foreign: [`coding`] reads it under caps before the crate sees it. An item takes 40 bytes of
+//! frame is foreign: `coding` reads it under caps before the crate sees it. An item takes 40 bytes of
 //! memory while a frame is worked on, 8 MB for 200,000 rows; nothing is kept between frames.
 
 mod coding;

@@ -121,5 +121,5 @@ fn set(id: &str, title: &str, options: Vec<Value>) -> Value {
 }
 
 fn option(id: &str, zh: &str, en: &str) -> Value {
-    json!({"id": id, "title": {"zh-CN": zh, "en": en}, "score": null, "fail": false})
+    json!({"id": id, "title": {"zh-CN": zh, "en": en}, "score": null, "fail": false, "excluded_from_score": true})
 }

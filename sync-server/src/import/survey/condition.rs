@@ -44,7 +44,13 @@ impl Asked {
             Kind::Many(_) => {
                 json!({"op": "answer_is", "item": format!("{}.{option}", self.item), "option": TICKED})
             }
-            _ => json!({"op": "answer_is", "item": self.item, "option": option}),
+            Kind::One(_)
+            | Kind::Text
+            | Kind::Integer
+            | Kind::Decimal
+            | Kind::Date
+            | Kind::Time
+            | Kind::Image => json!({"op": "answer_is", "item": self.item, "option": option}),
         })
     }
 
@@ -114,7 +120,7 @@ pub(super) fn limits(row: &Row<'_>, kind: &Kind, problems: &mut Problems) -> Vec
         let step = match kind {
             Kind::Integer => Some(1.0),
             Kind::Decimal => None,
-            _ => return None,
+            Kind::Text | Kind::Date | Kind::Time | Kind::Image | Kind::One(_) | Kind::Many(_) => return None,
         };
         let mut limits = Vec::new();
         for (at, bound) in tokens.split(|token| *token == Token::Word("and".to_owned())).enumerate() {
@@ -156,6 +162,16 @@ enum Token {
     Open,
     Close,
     Comma,
+}
+
+impl Token {
+    /// The text or number to compare with.
+    fn plain(&self) -> Option<String> {
+        if let Self::Text(text) = self {
+            return Some(text.clone());
+        }
+        if let Self::Number(number) = self { Some(number.to_string()) } else { None }
+    }
 }
 
 fn tokens(text: &str) -> Result<Vec<Token>, Wrong> {
@@ -279,22 +295,14 @@ impl Parser<'_> {
             _ => {}
         }
         if !question.is_number() {
-            let choice = match value {
-                Token::Text(text) => text,
-                Token::Number(number) => number.to_string(),
-                _ => return Err(unsupported()),
-            };
+            let choice = value.plain().ok_or_else(unsupported)?;
             return match sign.as_str() {
                 "=" => question.chosen(&choice),
                 "!=" => question.chosen(&choice).map(not),
                 _ => Err(unsupported()),
             };
         }
-        let number = match value {
-            Token::Number(number) => number,
-            Token::Text(text) => text.trim().parse().map_err(|_| unsupported())?,
-            _ => return Err(unsupported()),
-        };
+        let number: f64 = value.plain().and_then(|text| text.trim().parse().ok()).ok_or_else(unsupported)?;
         let item = &question.item;
         let equal = json!({"op": "between", "item": item, "min": number, "max": number});
         let side = |op: &str| json!({"op": op, "item": item, "value": number});
