@@ -30,7 +30,7 @@ pub fn program(name: &str) -> PathBuf {
     );
     let built = modified(&path).expect("a program has a time");
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for sources in ["core/src", "core/data", "sync-server/src", "bindings/cli/src"] {
+    for sources in ["core/src", "core/data", "sync-server/src", "bindings/src", "bindings/cli/src"] {
         let newest = newest(&repository.join(sources));
         assert!(
             newest.is_none_or(|newest| newest <= built),

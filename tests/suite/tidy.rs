@@ -22,6 +22,7 @@ const RULES: &[Rule] = &[
     ("automerge at home", arrows::automerge_at_home),
     ("core is pure", arrows::core_is_pure),
     ("server rooms", arrows::server_rooms),
+    ("bindings rooms", arrows::bindings_rooms),
     ("crates", arrows::crates),
     ("file size", shape::file_size),
     ("rooms open with a doc", shape::rooms_open_with_a_doc),
@@ -81,6 +82,16 @@ const PLANTS: &[Plant] = &[
         "server rooms",
         "sync-server/src/hub/a.rs:2",
         &[("sync-server/src/hub/a.rs", "//! x\nuse axum::Router;\n")],
+    ),
+    (
+        "bindings rooms",
+        "bindings/src/net/a.rs:2",
+        &[("bindings/src/net/a.rs", "//! x\nuse crate::sync::Line;\n")],
+    ),
+    (
+        "bindings rooms",
+        "bindings/src/sync/a.rs:2",
+        &[("bindings/src/sync/a.rs", "//! x\nuse ureq::Agent;\n")],
     ),
     (
         "crates",

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use xunyuan_core::projection::Row;
 use xunyuan_core::replica::Replica;
 use xunyuan_core::time::Moment;
+use xunyuan_ffi::clock::Clock;
 
-use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::input::Reader;
 use crate::output::Output;
@@ -37,7 +37,7 @@ impl<'d> Device<'d> {
     /// A usage failure when none or several could be meant; a store failure when it cannot be opened.
     pub(crate) fn open(named: Option<&Path>, clock: &'d Clock, output: &'d Output) -> Result<Self, Failure> {
         let file = place::replica_file(named)?;
-        let replica = Replica::open(&file).map_err(|error| damaged(&file, error.into(), clock))?;
+        let replica = xunyuan_ffi::place::open(&file, clock)?;
         let roles = replica.catalog().user_roles(replica.user()).iter().map(|role| role.id.clone()).collect();
         Ok(Self { file, replica, roles, clock, output })
     }
@@ -47,7 +47,7 @@ impl<'d> Device<'d> {
     /// # Errors
     /// A refusal when the device was revoked.
     pub(crate) fn in_service(&self) -> Result<(), Failure> {
-        if self.replica.is_erased() { Err(revoked()) } else { Ok(()) }
+        if self.replica.is_erased() { Err(Failure::erased()) } else { Ok(()) }
     }
 
     /// The time now with fresh randomness, for one action.
@@ -83,7 +83,7 @@ impl<'d> Device<'d> {
         let mut found = self.replica.find(text)?;
         match found.len() {
             1 => Ok(found.remove(0)),
-            0 => Err(Failure::usage(
+            0 => Err(Failure::invalid(
                 "record_not_found",
                 format!("本机没有这条记录:{text}(请给出编号,或文档编号的前 4 位以上;可能还没同步)"),
                 format!(
@@ -94,45 +94,12 @@ impl<'d> Device<'d> {
                 let names: Vec<String> =
                     found.iter().map(|row| format!("{} {}", row.document, row_name(row))).collect();
                 let names = names.join("\n  ");
-                Err(Failure::usage(
+                Err(Failure::invalid(
                     "record_ambiguous",
                     format!("有多条记录符合,请写得更全:\n  {names}"),
                     format!("several records fit, say more of it:\n  {names}"),
                 ))
             }
         }
-    }
-}
-
-/// The refusal of every command on an erased replica.
-pub(crate) fn revoked() -> Failure {
-    Failure::erased(
-        "device_revoked",
-        "分公司已停用本设备,本机数据已按要求清除;要继续使用,请向分公司要新链接重新开通",
-        "the branch revoked this device and its data was erased as ordered; to go on, ask the branch for a new link and enrol again",
-    )
-}
-
-/// The failure of a store that could not be used. A damaged replica file is set aside first, so that
-/// nothing writes to it any more; nothing is ever deleted.
-///
-/// Files that do not end as replicas do are left alone: they may be somebody else's, or one that was
-/// set aside before and is being rescued.
-pub(crate) fn damaged(file: &Path, failure: Failure, clock: &Clock) -> Failure {
-    let is_replica = file.extension().is_some_and(|ending| ending == place::REPLICA_EXTENSION);
-    if failure.code() != "corrupt" || !is_replica {
-        return failure;
-    }
-    let (unix_ms, offset) = clock.read();
-    let stamp = xunyuan_core::time::civil(unix_ms, offset).strftime("%Y%m%d-%H%M%S").to_string();
-    match place::set_aside(file, &stamp) {
-        Ok(aside) => {
-            let aside = aside.display();
-            failure.and(
-                &format!(";已改名保存为 {aside},没有删除任何内容。请用新链接重新开通,并把该文件交给支持人员"),
-                &format!("; it was set aside as {aside}, nothing was deleted. Enrol again with a new link and give that file to support"),
-            )
-        }
-        Err(not_renamed) => not_renamed,
     }
 }

@@ -1,16 +1,14 @@
 //! `xunyuan`: the terminal's face of the core.
 //!
-//! A thin shell: it reads arguments, the clock and randomness, carries bytes over HTTP and prints.
+//! A thin shell: it reads arguments and prints; `xunyuan-ffi` brings the clock and carries the bytes.
 //! What may be done and what it means is decided by `xunyuan-core`.
 
 mod args;
-mod clock;
 mod commands;
 mod device;
 mod failure;
 mod input;
 mod locale;
-mod net;
 mod output;
 mod place;
 mod show;
@@ -19,10 +17,10 @@ mod sync;
 use std::process::ExitCode;
 
 use args::Parsed;
-use clock::{CLOCK_VARIABLE, Clock};
-use failure::Failure;
+use failure::{Failure, exit_of};
 use locale::Lang;
 use output::{Output, Report};
+use xunyuan_ffi::clock::{CLOCK_VARIABLE, Clock};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -35,7 +33,7 @@ fn main() -> ExitCode {
         }
         Err(failure) => {
             output.failure(&failure);
-            ExitCode::from(failure.exit())
+            ExitCode::from(exit_of(&failure))
         }
     }
 }

@@ -1,15 +1,10 @@
-//! Where replica files are: the one to use, its neighbours, and what is set aside.
+//! Which replica file the person means.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
+use xunyuan_ffi::place::replicas_in;
 
 use crate::failure::Failure;
-
-/// The ending of a replica file.
-pub(crate) const REPLICA_EXTENSION: &str = "xunyuan";
-/// The files that SQLite keeps beside a store.
-const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
 
 /// The data directory of the platform: `~/.local/share/xunyuan` on Linux.
 ///
@@ -17,7 +12,7 @@ const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
 /// A usage failure when the system names no home directory.
 pub(crate) fn data_dir() -> Result<PathBuf, Failure> {
     data_dir_of(|name| std::env::var_os(name)).ok_or_else(|| {
-        Failure::usage(
+        Failure::invalid(
             "no_data_dir",
             "系统没有主目录:请用 --replica 指明数据文件",
             "the system names no home directory: name the replica file with --replica",
@@ -46,7 +41,7 @@ fn data_dir_of(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
 pub(crate) fn replica_file(named: Option<&Path>) -> Result<PathBuf, Failure> {
     match named {
         Some(path) if path.is_file() => Ok(path.to_owned()),
-        Some(path) => Err(Failure::usage(
+        Some(path) => Err(Failure::invalid(
             "replica_not_found",
             format!("没有这个数据文件:{}", path.display()),
             format!("there is no such replica file: {}", path.display()),
@@ -59,7 +54,7 @@ fn only_replica(dir: &Path) -> Result<PathBuf, Failure> {
     let mut found = replicas_in(dir);
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => Err(Failure::usage(
+        0 => Err(Failure::invalid(
             "not_enrolled",
             format!("{} 里没有数据文件:请先用 xunyuan enroll 开通,或用 --replica 指明", dir.display()),
             format!(
@@ -70,7 +65,7 @@ fn only_replica(dir: &Path) -> Result<PathBuf, Failure> {
         _ => {
             let names: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
             let names = names.join(" ");
-            Err(Failure::usage(
+            Err(Failure::invalid(
                 "several_replicas",
                 format!("有多个数据文件,请用 --replica 指明一个:{names}"),
                 format!("there are several replica files, name one with --replica: {names}"),
@@ -79,80 +74,11 @@ fn only_replica(dir: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The replica files of a directory, by name.
-pub(crate) fn replicas_in(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == REPLICA_EXTENSION) && path.is_file())
-        .collect();
-    found.sort();
-    found
-}
-
-/// The directory that a file is in.
-pub(crate) fn dir_of(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(dir) if dir != Path::new("") => dir.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-/// A free file name in `dir` for a person's replica: `u.pt01.xunyuan`, else with the device code.
-pub(crate) fn free_name(dir: &Path, user: &str, device_code: &str) -> PathBuf {
-    let plain = dir.join(format!("{user}.{REPLICA_EXTENSION}"));
-    if !plain.exists() {
-        return plain;
-    }
-    let mut candidate = dir.join(format!("{user}-{device_code}.{REPLICA_EXTENSION}"));
-    let mut number = 2;
-    while candidate.exists() {
-        candidate = dir.join(format!("{user}-{device_code}-{number}.{REPLICA_EXTENSION}"));
-        number += 1;
-    }
-    candidate
-}
-
-/// Renames a damaged replica file and what SQLite keeps beside it, so that nothing writes to it any
-/// more and nothing in it is lost. `stamp` tells several apart, e.g. `20261123-090600`.
-///
-/// # Errors
-/// A store failure when the file system does not let it be renamed; it then stays where it was.
-pub(crate) fn set_aside(file: &Path, stamp: &str) -> Result<PathBuf, Failure> {
-    let mut aside = with_suffix(file, &format!(".damaged-{stamp}"));
-    let mut number = 2;
-    while aside.exists() {
-        aside = with_suffix(file, &format!(".damaged-{stamp}-{number}"));
-        number += 1;
-    }
-    for companion in COMPANIONS {
-        let from = with_suffix(file, companion);
-        if from.exists() {
-            fs::rename(&from, with_suffix(&aside, companion)).map_err(|error| {
-                Failure::store(
-                    "not_set_aside",
-                    format!("数据文件已损坏,且无法改名({error}):{}", file.display()),
-                    format!(
-                        "the replica file is damaged and cannot be renamed ({error}): {}",
-                        file.display()
-                    ),
-                )
-            })?;
-        }
-    }
-    Ok(aside)
-}
-
-/// The file with more at the end of its name.
-pub(crate) fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::exit_of;
+    use std::fs;
 
     fn fresh_dir(name: &str) -> PathBuf {
         let dir = std::env::temp_dir().join(format!("xunyuan-place-{}-{name}", std::process::id()));
@@ -182,30 +108,7 @@ mod tests {
         assert_eq!(only_replica(&dir).unwrap(), dir.join("u.pt01.xunyuan"));
         fs::write(dir.join("u.pt02.xunyuan"), b"").unwrap();
         let failure = only_replica(&dir).unwrap_err();
-        assert_eq!((failure.code(), failure.exit()), ("several_replicas", 2));
+        assert_eq!((failure.code(), exit_of(&failure)), ("several_replicas", 2));
         assert!(failure.sentences().0.contains("u.pt02.xunyuan"));
-    }
-
-    #[test]
-    fn a_damaged_file_is_renamed_with_its_companions_and_never_overwrites() {
-        let dir = fresh_dir("aside");
-        let file = dir.join("u.pt01.xunyuan");
-        for round in 0..2 {
-            fs::write(&file, [round]).unwrap();
-            fs::write(dir.join("u.pt01.xunyuan-wal"), [round]).unwrap();
-            let aside = set_aside(&file, "20261123-090600").unwrap();
-            assert!(!file.exists());
-            assert_eq!(fs::read(&aside).unwrap(), [round]);
-            assert_eq!(fs::read(with_suffix(&aside, "-wal")).unwrap(), [round]);
-        }
-        assert!(replicas_in(&dir).is_empty(), "a file set aside is no replica");
-    }
-
-    #[test]
-    fn a_second_replica_of_one_person_takes_the_device_code() {
-        let dir = fresh_dir("names");
-        assert_eq!(free_name(&dir, "u.pt01", "A7"), dir.join("u.pt01.xunyuan"));
-        fs::write(dir.join("u.pt01.xunyuan"), b"").unwrap();
-        assert_eq!(free_name(&dir, "u.pt01", "A7"), dir.join("u.pt01-A7.xunyuan"));
     }
 }

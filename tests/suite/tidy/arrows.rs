@@ -79,6 +79,19 @@ const SERVER_ROOMS: &[(&str, &[&str])] = &[
     ("main", &["command"]),
 ];
 
+/// The rooms of the device side beside the core, and what each may import.
+const BINDINGS_ROOMS: &[(&str, &[&str])] = &[
+    ("failure", &[]),
+    ("clock", &["failure"]),
+    ("net", &["failure"]),
+    ("place", &["clock", "failure"]),
+    ("sync", &["clock", "failure", "net", "place"]),
+    ("lib", &[]),
+];
+
+/// Crates that only some rooms of the device side may name.
+const BINDINGS_CRATES: &[(&str, &[&str])] = &[("getrandom", &["clock", "net"]), ("ureq", &["net"])];
+
 /// Crates that only some rooms of the server may name.
 const SERVER_CRATES: &[(&str, &[&str])] = &[
     ("axum", &["api", "app", "auth", "problem", "routes", "serve"]),
@@ -154,20 +167,28 @@ pub(crate) fn core_is_pure(tree: &Tree) -> Vec<Finding> {
 
 /// The server's rooms import downwards only; the hub knows no HTTP, the rest no SQL.
 pub(crate) fn server_rooms(tree: &Tree) -> Vec<Finding> {
+    rooms(tree, "sync-server/src/", SERVER_ROOMS, SERVER_CRATES)
+}
+
+/// The rooms of the device side import downwards only; one of them knows HTTP.
+pub(crate) fn bindings_rooms(tree: &Tree) -> Vec<Finding> {
+    rooms(tree, "bindings/src/", BINDINGS_ROOMS, BINDINGS_CRATES)
+}
+
+/// Imports between the rooms of `folder`: each room only what its row allows, crates only where they live.
+fn rooms(tree: &Tree, folder: &str, rooms: &[(&str, &[&str])], crates: &[(&str, &[&str])]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (file, text) in product(tree, &["sync-server/src/"]) {
+    for (file, text) in product(tree, &[folder]) {
         let module = module_of(file);
         let room = module.first().map_or("lib", String::as_str);
-        let Some((_, allowed)) = SERVER_ROOMS.iter().find(|(name, _)| *name == room) else {
-            let message = format!("`{room}` is no room of the server: give it a place");
-            findings.push(Finding::new(file, 1, message));
+        let Some((_, allowed)) = rooms.iter().find(|(name, _)| *name == room) else {
+            findings.push(Finding::new(file, 1, format!("`{room}` is no room of {folder}: give it a place")));
             continue;
         };
         for (line, path) in Source::read(text).paths() {
             let target = room_named(&path, &module).filter(|target| *target != room);
-            let is_room = target.is_some_and(|target| SERVER_ROOMS.iter().any(|(name, _)| *name == target));
-            let foreign =
-                SERVER_CRATES.iter().any(|(name, homes)| path[0] == *name && !homes.contains(&room));
+            let is_room = target.is_some_and(|target| rooms.iter().any(|(name, _)| *name == target));
+            let foreign = crates.iter().any(|(name, homes)| path[0] == *name && !homes.contains(&room));
             if foreign || (is_room && !target.is_some_and(|target| allowed.contains(&target))) {
                 let path = path.join("::");
                 findings.push(Finding::new(file, line, format!("`{room}` may not import `{path}`")));
@@ -183,7 +204,7 @@ pub(crate) fn crates(tree: &Tree) -> Vec<Finding> {
         ("core/", &["xunyuan-server", "xunyuan-cli", "xunyuan-ffi", "uniffi", "axum", "tokio", "ureq"]),
         ("sync-server/", &["xunyuan-cli", "xunyuan-ffi", "uniffi"]),
         ("bindings/", &["xunyuan-server", "axum", "automerge"]),
-        ("bindings/cli/", &["xunyuan-ffi", "uniffi"]),
+        ("bindings/cli/", &["uniffi"]),
     ];
     let mut findings = Vec::new();
     for (folder, names) in forbidden {

@@ -364,7 +364,7 @@ mod tests {
         assert!(parsed("xunyuan start --checklist tpl.a --project pj.a").is_ok());
         for wrong in ["xunyuan start", "xunyuan start --checklist tpl.a", "xunyuan start s --checklist tpl.a"]
         {
-            assert_eq!(parsed(wrong).unwrap_err().exit(), 2, "{wrong}");
+            assert_eq!(crate::failure::exit_of(&parsed(wrong).unwrap_err()), 2, "{wrong}");
         }
     }
 

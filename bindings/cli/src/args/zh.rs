@@ -270,7 +270,7 @@ pub(super) fn usage_failure(error: &clap::Error) -> Failure {
         }
         _ => en.to_owned(),
     };
-    Failure::usage("usage", zh, en).and(";用 --help 查看用法", "; see --help")
+    Failure::invalid("usage", zh, en).and(";用 --help 查看用法", "; see --help")
 }
 
 #[cfg(test)]

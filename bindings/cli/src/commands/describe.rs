@@ -19,7 +19,7 @@ pub(super) fn describe(device: &Device<'_>, id: Option<&str>) -> Result<Report, 
     if let Some(ledger) = catalog.latest_ledger(id) {
         return Ok(ledger_report(&page, ledger));
     }
-    Err(Failure::usage(
+    Err(Failure::invalid(
         "definition_not_found",
         format!("本机没有检查表或台帐 {id};不带参数运行 describe 可列出全部"),
         format!("there is no checklist or ledger {id} here; describe without an id lists them"),

@@ -3,8 +3,8 @@
 use serde_json::json;
 use std::path::Path;
 use xunyuan_core::replica::RefusedDraft;
+use xunyuan_ffi::place::write_new;
 
-use super::standing::write_new;
 use crate::args::DraftsCommand;
 use crate::device::Device;
 use crate::failure::Failure;
@@ -57,7 +57,7 @@ fn export(device: &Device<'_>, draft: &str, target: &Path) -> Result<Report, Fai
     let draft = named(device, draft)?;
     let bytes = device.replica.export_draft(draft.id)?;
     write_new(target, &bytes).map_err(|error| {
-        Failure::store(
+        Failure::storage(
             "export_not_written",
             format!("导出文件没有写成({error}):{}", target.display()),
             format!("the export file was not written ({error}): {}", target.display()),
@@ -71,7 +71,7 @@ fn export(device: &Device<'_>, draft: &str, target: &Path) -> Result<Report, Fai
 fn discard(device: &mut Device<'_>, draft: &str, yes: bool) -> Result<Report, Failure> {
     let draft = named(device, draft)?;
     if !yes {
-        return Err(Failure::usage(
+        return Err(Failure::invalid(
             "discard_needs_yes",
             "放弃后内容不可恢复;确定要放弃请加 --yes,想留底请先 drafts export",
             "what is given up cannot be brought back; add --yes to do it, or keep a copy first with drafts export",
@@ -95,12 +95,12 @@ fn named(device: &Device<'_>, text: &str) -> Result<RefusedDraft, Failure> {
     found.retain(|draft| start.len() >= 4 && draft.id.to_string().starts_with(&start));
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => Err(Failure::usage(
+        0 => Err(Failure::invalid(
             "draft_not_found",
             format!("没有这份草稿:{text}(请给出编号的前 4 位以上,见 drafts)"),
             format!("no such draft: {text} (give at least 4 digits of its id, see drafts)"),
         )),
-        _ => Err(Failure::usage(
+        _ => Err(Failure::invalid(
             "draft_ambiguous",
             format!("有多份草稿符合,请写得更全:{text}"),
             format!("several drafts fit, say more of it: {text}"),

@@ -40,7 +40,7 @@ fn new(
     let definition = device.replica.catalog().latest_ledger(ledger).cloned().ok_or_else(|| {
         let ids: Vec<&str> = device.replica.catalog().ledgers().map(|ledger| ledger.id.as_str()).collect();
         let ids = ids.join(" ");
-        Failure::usage(
+        Failure::invalid(
             "ledger_not_found",
             format!("本机没有这本台帐:{ledger};可用:{ids}"),
             format!("there is no such ledger here: {ledger}; there are: {ids}"),
@@ -106,7 +106,7 @@ fn add(device: &mut Device<'_>, record: &str, field: &str, words: &[String]) -> 
         let fields = Fields::from([(field.to_owned(), field_value(device, known, &text)?)]);
         device.replica.edit_entry(document, fields, &moment)?
     } else {
-        return Err(Failure::usage(
+        return Err(Failure::invalid(
             "not_a_set",
             format!("{field} 不是集合或明细;请用 entry edit"),
             format!("{field} holds a single value; use entry edit"),
@@ -155,7 +155,7 @@ fn project_of(device: &Device<'_>, named: Option<&str>, fields: &Fields) -> Resu
     let in_fields = fields.get("project_id").and_then(Value::as_text);
     let own = catalog.user(device.replica.user()).and_then(|user| user.project.clone());
     named.or(in_fields).map(|text| device.reader().project(text)).or(own).ok_or_else(|| {
-        Failure::usage("project_needed", "请用 --project 指明项目", "name the project with --project")
+        Failure::invalid("project_needed", "请用 --project 指明项目", "name the project with --project")
     })
 }
 
@@ -163,14 +163,14 @@ fn project_of(device: &Device<'_>, named: Option<&str>, fields: &Fields) -> Resu
 fn entry_of(device: &Device<'_>, record: &str) -> Result<(DocumentId, Arc<Ledger>), Failure> {
     let row = device.record(record)?;
     if row.kind == RowKind::Inspection {
-        return Err(Failure::usage(
+        return Err(Failure::invalid(
             "not_an_entry",
             format!("{} 是检查表,不是台帐条目", row_name(&row)),
             format!("{} is an inspection, not a ledger entry", row_name(&row)),
         ));
     }
     let ledger = device.replica.catalog().ledger(&row.definition).cloned().ok_or_else(|| {
-        Failure::usage(
+        Failure::invalid(
             "definition_not_here",
             "本机还没有这条记录所用的台帐版本;请先同步",
             "the ledger version of this entry is not on the device yet; sync first",

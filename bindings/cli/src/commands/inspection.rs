@@ -228,7 +228,7 @@ fn sheet(device: &Device<'_>, record: &str) -> Result<DocumentId, Failure> {
     let row = device.record(record)?;
     match row.kind {
         RowKind::Inspection => Ok(row.document),
-        RowKind::Entry => Err(Failure::usage(
+        RowKind::Entry => Err(Failure::invalid(
             "not_an_inspection",
             format!("{} 是台帐条目,不是检查表;请用 entry 命令", row_name(&row)),
             format!("{} is a ledger entry, not an inspection; use the entry commands", row_name(&row)),
@@ -242,7 +242,7 @@ fn item_of(device: &mut Device<'_>, document: DocumentId, id: &str) -> Result<It
     let checklist = device.replica.catalog().checklist(&view.checklist);
     let mut items = checklist.into_iter().flat_map(|list| list.sections.iter().flat_map(|s| &s.items));
     items.find(|item| item.id == id).cloned().ok_or_else(|| {
-        Failure::usage(
+        Failure::invalid(
             "item_not_found",
             format!("检查表里没有这一项:{id};用 xunyuan show {} 查看", short(document)),
             format!("the checklist has no such item: {id}; see xunyuan show {}", short(document)),
@@ -272,7 +272,7 @@ pub(super) fn unknown(what: &str, id: &str, known: &[&str]) -> Failure {
         _ => ("字段", "field_not_found"),
     };
     let known = known.join(" ");
-    Failure::usage(
+    Failure::invalid(
         code,
         format!("没有这个{zh} {id};可用:{known}"),
         format!("no such {what} {id}; there are: {known}"),

@@ -123,7 +123,11 @@ pub(super) fn resolve(
 ) -> Result<Report, Failure> {
     let row = device.record(record)?;
     let place = usize::try_from(choice).ok().and_then(|choice| choice.checked_sub(1)).ok_or_else(|| {
-        Failure::usage("choice_from_one", "序号从 1 开始,见 conflicts", "choices count from 1, see conflicts")
+        Failure::invalid(
+            "choice_from_one",
+            "序号从 1 开始,见 conflicts",
+            "choices count from 1, see conflicts",
+        )
     })?;
     let moment = device.moment()?;
     device.replica.resolve(row.document, key, place, &moment)?;

@@ -15,10 +15,11 @@ mod standing;
 
 use std::collections::BTreeMap;
 use xunyuan_core::document::model::Value;
+use xunyuan_ffi::clock::Clock;
+use xunyuan_ffi::place::damaged;
 
 use crate::args::{Cli, Command, tree};
-use crate::clock::Clock;
-use crate::device::{Device, damaged};
+use crate::device::Device;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
 

@@ -28,7 +28,7 @@ pub(super) fn report(device: &mut Device<'_>, args: &ReportArgs) -> Result<Repor
         .or_else(|| Format::of_file(args.output.as_deref()?))
         .unwrap_or(if device.output.is_json() { Format::Json } else { Format::Table });
     if format == Format::Xlsx && args.output.is_none() {
-        return Err(Failure::usage(
+        return Err(Failure::invalid(
             "workbook_needs_file",
             "Excel 文件须用 -o 指明文件名",
             "a workbook needs a file: name it with -o",
@@ -108,7 +108,7 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write().map_err(|error| {
         // What is left of a failed attempt is nobody's; that it cannot be removed changes nothing.
         let _ = std::fs::remove_file(&beside);
-        Failure::store(
+        Failure::storage(
             "report_not_written",
             format!("报表没有写成({error}):{}", path.display()),
             format!("the report was not written ({error}): {}", path.display()),

@@ -2,22 +2,22 @@
 
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use xunyuan_core::replica::{ExportedRun, RefusedChange, Replica, Status};
+use xunyuan_core::replica::{ExportedRun, RefusedChange, Status};
 
 use crate::args::SyncArgs;
-use crate::clock::Clock;
-use crate::device::{APP, Device, damaged};
-use crate::failure::{EXIT_DONE, EXIT_ERASED, Failure};
+use xunyuan_ffi::clock::Clock;
+use xunyuan_ffi::net::Carrier;
+use xunyuan_ffi::place::{dir_of, open, replicas_in, write_new};
+
+use crate::device::{APP, Device};
+use crate::failure::{EXIT_DONE, EXIT_ERASED, Failure, exit_of};
 use crate::input::hex;
-use crate::net::Carrier;
 use crate::output::{Output, Report, Table, Tone};
 use crate::place;
 use crate::show::{Page, short};
-use crate::sync::{Session, watch};
+use crate::sync::{Session, exit_status, outcome_json, outcome_lines, watch};
 
 /// Who this replica writes for.
 pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
@@ -200,17 +200,17 @@ pub(super) fn sync(
     clock: &Clock,
     output: &Output,
 ) -> Result<Report, Failure> {
-    let dir = named.map_or_else(place::data_dir, |file| Ok(place::dir_of(file)))?;
+    let dir = named.map_or_else(place::data_dir, |file| Ok(dir_of(file)))?;
     let files = || {
         let named = named.filter(|file| file.is_file()).map(Path::to_owned);
         // One file may be named in two ways: relative by the person, absolute by the directory.
         let whole = |file: PathBuf| file.canonicalize().unwrap_or(file);
-        place::replicas_in(&dir).into_iter().chain(named).map(whole).collect::<BTreeSet<PathBuf>>()
+        replicas_in(&dir).into_iter().chain(named).map(whole).collect::<BTreeSet<PathBuf>>()
     };
     if files().is_empty() || named.is_some_and(|file| !file.is_file()) {
         place::replica_file(named)?;
     }
-    let carrier = Carrier::new(APP);
+    let carrier = Carrier::new(APP, None)?;
     let session = Session { carrier: &carrier, clock, output };
     if args.watch {
         watch(&session, || files().into_iter().collect(), Duration::from_secs(args.every))?;
@@ -250,27 +250,26 @@ fn same_file(named: &Path, file: &Path) -> bool {
 fn sync_one(session: &Session<'_>, file: &Path) -> (Json, Vec<String>, u8) {
     let output = session.output;
     let name = file.display().to_string();
-    let mut replica = match Replica::open(file) {
+    let mut replica = match open(file, session.clock) {
         Ok(replica) => replica,
-        Err(error) => {
-            let failure = damaged(file, error.into(), session.clock);
+        Err(failure) => {
             output.explain(&name, &failure);
-            return (json!({ "replica": name, "error": failure }), Vec::new(), failure.exit());
+            return (json!({ "replica": name, "error": failure }), Vec::new(), exit_of(&failure));
         }
     };
     let outcome = session.exchange(&mut replica);
     let user = replica.user().clone();
     let person = replica.catalog().user(&user).map_or_else(|| user.to_string(), |known| known.name.clone());
     drop(replica);
-    let mut json = outcome.json();
-    json["erased"] = json!(outcome.failure.as_ref().is_some_and(|failure| failure.exit() == EXIT_ERASED));
+    let mut json = outcome_json(&outcome);
+    json["erased"] = json!(outcome.failure.as_ref().is_some_and(|failure| exit_of(failure) == EXIT_ERASED));
     json["user"] = json!(user.as_str());
     json["replica"] = json!(name);
     if let Some(failure) = &outcome.failure {
         output.explain(&person, failure);
     }
-    let lines = outcome.lines(output).into_iter().map(|line| format!("{person}  {line}")).collect();
-    (json, lines, outcome.exit())
+    let lines = outcome_lines(&outcome, output).into_iter().map(|line| format!("{person}  {line}")).collect();
+    (json, lines, exit_status(&outcome))
 }
 
 /// Writes everything of the replica to a new file, one JSON object on each line.
@@ -304,7 +303,7 @@ pub(super) fn export(device: &Device<'_>, target: &Path) -> Result<Report, Failu
     });
     let text = std::iter::once(head.clone()).chain(lines).map(|line| format!("{line}\n")).collect::<String>();
     write_new(target, text.as_bytes()).map_err(|error| {
-        Failure::store(
+        Failure::storage(
             "export_not_written",
             format!("导出文件没有写成({error}):{}", target.display()),
             format!("the export file was not written ({error}): {}", target.display()),
@@ -331,11 +330,4 @@ fn exported(run: &ExportedRun) -> serde_json::Value {
         "received_at_ms": run.received_at_ms,
         "changes": hex(&run.changes),
     })
-}
-
-/// Writes a file that is not there yet, and sees it on the disk.
-pub(super) fn write_new(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::options().write(true).create_new(true).open(target)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

@@ -26,7 +26,7 @@ pub(crate) struct Photo {
 /// store failure when the copy cannot be written.
 pub(crate) fn keep(file: &Path, replica: &Path) -> Result<Photo, Failure> {
     let unreadable = |error: std::io::Error| {
-        Failure::usage(
+        Failure::invalid(
             "photo_not_found",
             format!("读不了照片 {}:{error}", file.display()),
             format!("the photo {} cannot be read: {error}", file.display()),
@@ -43,7 +43,7 @@ pub(crate) fn keep(file: &Path, replica: &Path) -> Result<Photo, Failure> {
     }
     let content = fs::read(file).map_err(unreadable)?;
     let media = media_type(&content).ok_or_else(|| {
-        Failure::usage(
+        Failure::invalid(
             "not_a_photo",
             format!("{} 不是 JPEG、PNG、WebP、GIF 或 HEIC 照片", file.display()),
             format!("{} is no JPEG, PNG, WebP, GIF or HEIC picture", file.display()),
@@ -51,7 +51,7 @@ pub(crate) fn keep(file: &Path, replica: &Path) -> Result<Photo, Failure> {
     })?;
     let sha256: [u8; 32] = Sha256::digest(&content).into();
     store(&kept_as(replica, &sha256), &content).map_err(|error| {
-        Failure::store(
+        Failure::storage(
             "photo_not_kept",
             format!("照片没有保存({error});本次操作没有保存"),
             format!("the photo was not kept ({error}); this action was not saved"),
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(fs::read(kept_as(&replica, &photo.sha256)).unwrap(), fs::read(&picture).unwrap());
         assert_eq!(keep(&picture, &replica).unwrap(), photo, "a second time is harmless");
         assert_eq!(keep(&text, &replica).unwrap_err().code(), "not_a_photo");
-        assert_eq!(keep(&dir.join("c.jpg"), &replica).unwrap_err().exit(), 2);
+        assert_eq!(keep(&dir.join("c.jpg"), &replica).unwrap_err().code(), "photo_not_found");
     }
 
     #[test]

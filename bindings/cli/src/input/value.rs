@@ -150,7 +150,7 @@ pub(crate) fn assignments(words: &[String]) -> Result<Vec<(String, String)>, Fai
     let mut pairs: Vec<(String, String)> = Vec::new();
     for word in words {
         let Some((field, value)) = word.split_once('=').filter(|(field, _)| !field.trim().is_empty()) else {
-            return Err(Failure::usage(
+            return Err(Failure::invalid(
                 "assignment_expected",
                 format!("应写成 字段=内容:{word}"),
                 format!("write FIELD=VALUE: {word}"),
@@ -158,7 +158,7 @@ pub(crate) fn assignments(words: &[String]) -> Result<Vec<(String, String)>, Fai
         };
         let field = field.trim();
         if pairs.iter().any(|(known, _)| known == field) {
-            return Err(Failure::usage(
+            return Err(Failure::invalid(
                 "field_twice",
                 format!("字段写了两次:{field}"),
                 format!("the field is given twice: {field}"),
@@ -170,7 +170,7 @@ pub(crate) fn assignments(words: &[String]) -> Result<Vec<(String, String)>, Fai
 }
 
 fn wrong(id: &str, zh: &str, en: &str) -> Failure {
-    Failure::usage("value_form", format!("{id} 应为{zh}"), format!("{id} takes {en}"))
+    Failure::invalid("value_form", format!("{id} 应为{zh}"), format!("{id} takes {en}"))
 }
 
 /// An option by its id, or by its title in either language.
@@ -209,6 +209,7 @@ fn number(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::exit_of;
     use std::sync::LazyLock;
     use xunyuan_core::definition::{embedded, sample_organisation};
 
@@ -227,7 +228,7 @@ mod tests {
 
     fn read(kind: &str, text: &str) -> Result<Value, u8> {
         let field = field(&format!(r#"{{"id":"f","type":"{kind}"}}"#));
-        reader().field(&field, text).map_err(|failure| failure.exit())
+        reader().field(&field, text).map_err(|failure| exit_of(&failure))
     }
 
     #[test]
@@ -277,7 +278,7 @@ mod tests {
         let choice = items().find(|item| item.response_set.as_deref() == Some("rs.pass_fail_na")).unwrap();
         assert_eq!(reader().item(number, "-0.5").unwrap(), Value::Number(-0.5));
         assert_eq!(reader().item(number, "-").unwrap(), Value::Null);
-        assert_eq!(reader().item(number, "many").unwrap_err().exit(), 2);
+        assert_eq!(exit_of(&reader().item(number, "many").unwrap_err()), 2);
         for text in ["fail", "不合格", "Fail"] {
             assert_eq!(reader().item(choice, text).unwrap(), Value::Text("fail".into()));
         }
@@ -289,7 +290,7 @@ mod tests {
         let pairs = assignments(&words).unwrap();
         assert_eq!(pairs[1], ("note".to_owned(), "x=y".to_owned()));
         assert_eq!(pairs[2].1, "");
-        assert_eq!(assignments(&["novalue".to_owned()]).unwrap_err().exit(), 2);
+        assert_eq!(exit_of(&assignments(&["novalue".to_owned()]).unwrap_err()), 2);
         assert_eq!(assignments(&["a=1".to_owned(), "a=2".to_owned()]).unwrap_err().code(), "field_twice");
     }
 }

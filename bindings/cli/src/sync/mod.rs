@@ -1,10 +1,10 @@
-//! The shell's half of the exchange: carries the core's bytes until there is nothing more to say.
+//! The exchange as the terminal shows it: once, or for as long as a person watches.
 //!
-//! Receives open replicas and the network, hands on what each exchange brought. What is asked, pushed
-//! and believed is decided by the core's state machine; here are only sockets, waiting and words.
+//! Receives open replicas and the network, hands on words and exit statuses. What is carried and what
+//! it means is decided below.
 
 mod session;
 mod watch;
 
-pub(crate) use session::Session;
+pub(crate) use session::{Session, exit_status, outcome_json, outcome_lines};
 pub(crate) use watch::watch;

@@ -7,21 +7,18 @@
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
-use xunyuan_core::error::ErrorKind;
-use xunyuan_core::replica::Replica;
+use xunyuan_ffi::net::{Backoff, Pokes};
+use xunyuan_ffi::place;
+use xunyuan_ffi::sync::Outcome;
 
-use super::session::{Outcome, Session};
-use crate::device::revoked;
-use crate::failure::Failure;
-use crate::net::{Backoff, Carrier, EventReader};
+use super::session::{Session, outcome_json, outcome_lines};
+use crate::failure::{Failure, FailureKind};
 use crate::output::Output;
-use crate::place;
 
 /// How often files are looked at for new local work.
 const LOOK: Duration = Duration::from_secs(1);
@@ -72,7 +69,7 @@ pub(crate) fn watch(
             }
         }
         if watched.values().all(Option::is_none) {
-            return if erased { Err(revoked()) } else { Ok(()) };
+            return if erased { Err(Failure::erased()) } else { Ok(()) };
         }
         hear(&pokes, &mut watched);
     }
@@ -116,14 +113,14 @@ impl Watched {
         every: Duration,
         sender: &Sender<PathBuf>,
     ) -> ControlFlow<bool> {
-        let mut replica = match Replica::open(file) {
+        let mut replica = match place::open(file, session.clock) {
             Ok(replica) => replica,
-            Err(error) if error.kind() == ErrorKind::Busy => {
+            Err(failure) if failure.kind() == FailureKind::InUse => {
                 self.due = Instant::now() + IN_USE_PAUSE;
                 return Continue(());
             }
-            Err(error) => {
-                session.output.failure(&crate::device::damaged(file, error.into(), session.clock));
+            Err(failure) => {
+                session.output.failure(&failure);
                 return Break(false);
             }
         };
@@ -133,13 +130,12 @@ impl Watched {
             replica.catalog().user(&user).map_or_else(|| user.to_string(), |known| known.name.clone());
         if !self.listening && outcome.failure.is_none() {
             let identity = replica.identity();
-            listen(
-                file.to_owned(),
-                &identity.server_url,
-                identity.token.clone(),
-                session.carrier,
-                sender.clone(),
-            );
+            let pokes = Pokes {
+                server_url: identity.server_url.clone(),
+                token: identity.token.clone(),
+                carrier: session.carrier.clone(),
+            };
+            listen(file.to_owned(), pokes, sender.clone());
             self.listening = true;
         }
         let erased = replica.is_erased();
@@ -154,12 +150,12 @@ impl Watched {
     fn tell(&mut self, output: &Output, (user, person): (&str, &str), outcome: &Outcome) {
         let turned = outcome.failure.is_some() != self.offline;
         if output.is_json() && (turned || outcome.has_news()) {
-            let mut line = outcome.json();
+            let mut line = outcome_json(outcome);
             line["user"] = json!(user);
             output.print(&line.to_string());
         }
         if !output.is_json() && outcome.has_news() {
-            for line in outcome.lines(output) {
+            for line in outcome_lines(outcome, output) {
                 output.print(&format!("{person}  {line}"));
             }
         }
@@ -183,36 +179,9 @@ impl Watched {
     }
 }
 
-/// Listens for pokes on a thread of its own; after every break it waits, connects again and asks for
-/// an exchange, because a poke may have been missed meanwhile.
-fn listen(file: PathBuf, server_url: &str, token: String, carrier: &Carrier, sender: Sender<PathBuf>) {
-    let url = format!("{server_url}/v1/pokes");
-    let carrier = carrier.clone();
-    thread::spawn(move || {
-        let mut backoff = Backoff::default();
-        loop {
-            let mut asked = None;
-            match carrier.pokes(&url, &token) {
-                Ok(mut stream) => {
-                    backoff.reset();
-                    let mut reader = EventReader::default();
-                    let mut buffer = [0; 4096];
-                    while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                        let events = reader.take(buffer.get(..count).unwrap_or_default());
-                        if !events.is_empty() && sender.send(file.clone()).is_err() {
-                            return;
-                        }
-                    }
-                }
-                Err(failed) if matches!(failed.status, Some(401 | 403 | 404)) => return,
-                Err(failed) => asked = failed.retry_after_ms,
-            }
-            thread::sleep(backoff.next(asked));
-            if sender.send(file.clone()).is_err() {
-                return;
-            }
-        }
-    });
+/// Listens for pokes on a thread of its own.
+fn listen(file: PathBuf, pokes: Pokes, sender: Sender<PathBuf>) {
+    thread::spawn(move || pokes.listen(|| true, || drop(sender.send(file.clone()))));
 }
 
 fn trace(file: &Path) -> Trace {

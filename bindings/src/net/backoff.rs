@@ -10,14 +10,14 @@ const LONGEST_MS: u64 = 60_000;
 
 /// Waits that grow with each failure and start again after a success.
 #[derive(Debug, Default)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// The wait before the next try, after one more failure: between half and the whole of the
     /// doubled step, never less than the branch asked for.
-    pub(crate) fn next(&mut self, asked_ms: Option<u64>) -> Duration {
+    pub fn next(&mut self, asked_ms: Option<u64>) -> Duration {
         let step = FIRST_MS.saturating_mul(1 << self.failures.min(10)).min(LONGEST_MS);
         self.failures = self.failures.saturating_add(1);
         let wait = step / 2 + random_below(step / 2 + 1);
@@ -26,7 +26,7 @@ impl Backoff {
     }
 
     /// A try succeeded.
-    pub(crate) const fn reset(&mut self) {
+    pub const fn reset(&mut self) {
         self.failures = 0;
     }
 }

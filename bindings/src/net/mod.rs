@@ -5,8 +5,9 @@
 
 mod backoff;
 mod http;
+mod pokes;
 mod sse;
 
-pub(crate) use backoff::Backoff;
-pub(crate) use http::{Carrier, CarryFailure};
-pub(crate) use sse::EventReader;
+pub use backoff::Backoff;
+pub use http::{Carrier, CarryFailure, Letter};
+pub use pokes::Pokes;

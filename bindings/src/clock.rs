@@ -1,4 +1,4 @@
-//! The device's clock: the only place of the terminal that reads time and randomness.
+//! The device's clock: the only place of the device side that reads time and randomness.
 //!
 //! `XUNYUAN_CLOCK` sets another clock for rehearsals: an RFC 3339 time (`2026-11-23T09:00:00+08:00`)
 //! at which the command starts, from where time goes on; or a shift of the real clock (`+2h`,
@@ -12,11 +12,11 @@ use xunyuan_core::time::{Moment, rfc3339};
 use crate::failure::Failure;
 
 /// The environment variable that sets the clock for a rehearsal.
-pub(crate) const CLOCK_VARIABLE: &str = "XUNYUAN_CLOCK";
+pub const CLOCK_VARIABLE: &str = "XUNYUAN_CLOCK";
 
 /// Tells what time it is on this device.
 #[derive(Clone, Debug)]
-pub(crate) struct Clock {
+pub struct Clock {
     base: Base,
     rehearsal: bool,
 }
@@ -33,8 +33,8 @@ impl Clock {
     /// The clock that `setting` (the value of [`CLOCK_VARIABLE`]) asks for.
     ///
     /// # Errors
-    /// A usage failure when the setting is neither a time with an offset nor a shift.
-    pub(crate) fn from_setting(setting: Option<&str>) -> Result<Self, Failure> {
+    /// `Invalid` when the setting is neither a time with an offset nor a shift.
+    pub fn from_setting(setting: Option<&str>) -> Result<Self, Failure> {
         let Some(text) = setting.map(str::trim).filter(|text| !text.is_empty()) else {
             return Ok(Self::machine(SignedDuration::ZERO, false));
         };
@@ -42,7 +42,7 @@ impl Clock {
             return Ok(Self::machine(shift, true));
         }
         let (Ok(start), Some(utc_offset_min)) = (text.parse::<Timestamp>(), offset_minutes(text)) else {
-            return Err(Failure::usage(
+            return Err(Failure::invalid(
                 "clock_invalid",
                 format!(
                     "{CLOCK_VARIABLE} 应为带时区的 RFC 3339 时间(如 2026-11-23T09:00:00+08:00)或偏移(如 +2h)"
@@ -59,12 +59,12 @@ impl Clock {
     /// The time now with fresh random bytes, for one action.
     ///
     /// # Errors
-    /// A store failure when the system gives no randomness: nothing may be written then.
-    pub(crate) fn moment(&self) -> Result<Moment, Failure> {
+    /// `Storage` when the system gives no randomness: nothing may be written then.
+    pub fn moment(&self) -> Result<Moment, Failure> {
         let (unix_ms, utc_offset_min) = self.read();
         let mut entropy = [0; 32];
         getrandom::fill(&mut entropy).map_err(|_| {
-            Failure::store(
+            Failure::storage(
                 "no_randomness",
                 "系统没有提供随机数;本次操作没有保存",
                 "the system gives no random bytes; this action was not saved",
@@ -74,7 +74,7 @@ impl Clock {
     }
 
     /// Milliseconds since 1970 and minutes from UTC.
-    pub(crate) fn read(&self) -> (i64, i16) {
+    pub fn read(&self) -> (i64, i16) {
         match &self.base {
             Base::Given { start_ms, utc_offset_min, since } => {
                 let passed = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
@@ -90,7 +90,7 @@ impl Clock {
     }
 
     /// What to tell the person before the first action: a rehearsal never goes unnoticed.
-    pub(crate) fn notice(&self) -> Option<(String, String)> {
+    pub fn notice(&self) -> Option<(String, String)> {
         if !self.rehearsal {
             return None;
         }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn anything_else_is_a_usage_failure() {
         for wrong in ["yesterday", "2026-11-23", "2026-11-23T09:00:00", "+soon"] {
-            assert_eq!(Clock::from_setting(Some(wrong)).unwrap_err().exit(), 2, "{wrong}");
+            assert_eq!(Clock::from_setting(Some(wrong)).unwrap_err().code(), "clock_invalid", "{wrong}");
         }
     }
 }

@@ -4,10 +4,10 @@ use serde_json::Value as Json;
 use std::io::Read;
 use std::time::Duration;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Proxy};
 use xunyuan_core::limits::REQUEST_BYTES_MAX;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 
 /// Longest wait for the connection itself.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -23,49 +23,66 @@ const REPLY_BYTES_MAX: u64 = 4 * REQUEST_BYTES_MAX as u64;
 
 /// A request that brought nothing back.
 #[derive(Clone, Debug)]
-pub(crate) struct CarryFailure {
+pub struct CarryFailure {
     /// What to tell the person.
-    pub(crate) failure: Failure,
+    pub failure: Failure,
     /// Status that the branch answered with; `None` when it was not reached.
-    pub(crate) status: Option<u16>,
+    pub status: Option<u16>,
     /// How long the branch asked to wait, milliseconds.
-    pub(crate) retry_after_ms: Option<u64>,
+    pub retry_after_ms: Option<u64>,
 }
 
-/// The HTTP client of the terminal.
+/// What is sent to the branch.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter<'l> {
+    /// Where to.
+    pub url: &'l str,
+    /// The device's bearer token, once it has one.
+    pub token: Option<&'l str>,
+    /// Media type of the body.
+    pub content_type: &'l str,
+    /// The body.
+    pub body: &'l [u8],
+}
+
+/// The one HTTP client of the device side; connections are kept and used again.
 #[derive(Clone, Debug)]
-pub(crate) struct Carrier {
+pub struct Carrier {
     agent: Agent,
 }
 
 impl Carrier {
-    /// A client with the product's name and time limits.
-    pub(crate) fn new(app: &str) -> Self {
+    /// A client under the name `app`, with time limits, through `proxy` where one is named
+    /// (`http://host:port`, `socks5://…`), else through the one that the environment names.
+    ///
+    /// # Errors
+    /// `Invalid` when the proxy is no address.
+    pub fn new(app: &str, proxy: Option<&str>) -> Result<Self, Failure> {
         let config = Agent::config_builder()
             .timeout_connect(Some(CONNECT))
             .timeout_global(Some(WHOLE))
             .http_status_as_error(false)
-            .user_agent(app)
-            .build();
-        Self { agent: config.into() }
+            .user_agent(app);
+        let config = match proxy {
+            Some(address) => config.proxy(Some(Proxy::new(address).map_err(|_| no_proxy())?)),
+            None => config,
+        };
+        Ok(Self { agent: config.build().into() })
     }
 
-    /// `POST` of bytes; the bytes of the reply.
+    /// `POST` of bytes; the bytes of the reply, within `most` where there is less time than usual.
     ///
     /// # Errors
     /// When the branch is not reached or answers with another status than 200.
-    pub(crate) fn post(
-        &self,
-        url: &str,
-        token: Option<&str>,
-        content_type: &str,
-        body: &[u8],
-    ) -> Result<Vec<u8>, CarryFailure> {
-        let mut request = self.agent.post(url).content_type(content_type);
-        if let Some(token) = token {
+    pub fn post(&self, letter: &Letter<'_>, most: Option<Duration>) -> Result<Vec<u8>, CarryFailure> {
+        let mut request = self.agent.post(letter.url).content_type(letter.content_type);
+        if let Some(token) = letter.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
-        let response = accepted(request.send(body))?;
+        if let Some(most) = most {
+            request = request.config().timeout_global(Some(most.min(WHOLE))).build();
+        }
+        let response = accepted(request.send(letter.body))?;
         let body = response.into_body().into_with_config().limit(REPLY_BYTES_MAX).read_to_vec();
         body.map_err(|error| unreachable(&error))
     }
@@ -74,7 +91,7 @@ impl Carrier {
     ///
     /// # Errors
     /// When the branch is not reached or answers with another status than 200.
-    pub(crate) fn pokes(&self, url: &str, token: &str) -> Result<impl Read + Send + use<>, CarryFailure> {
+    pub fn pokes(&self, url: &str, token: &str) -> Result<impl Read + Send + use<>, CarryFailure> {
         let request = self.agent.get(url).header("Authorization", format!("Bearer {token}"));
         let request = request.header("Accept", "text/event-stream");
         let request = request.config().timeout_global(Some(POKES)).timeout_per_read(Some(SILENCE)).build();
@@ -101,6 +118,7 @@ fn accepted(outcome: Result<Response<Body>, ureq::Error>) -> Result<Response<Bod
 #[expect(clippy::wildcard_enum_match_arm, reason = "ureq's errors are open-ended")]
 /// The failure for a connection that was not made or broke.
 fn unreachable(error: &ureq::Error) -> CarryFailure {
+    let mut kind = FailureKind::NoConnection;
     let (code, zh, en) = match error {
         ureq::Error::Timeout(_) => {
             ("timeout", "分公司服务器没有及时应答", "the branch server did not answer in time")
@@ -111,17 +129,20 @@ fn unreachable(error: &ureq::Error) -> CarryFailure {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
             ("address_invalid", "分公司服务器的地址有误", "the branch server's address is malformed")
         }
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => (
-            "not_trusted",
-            "无法确认分公司服务器的身份(证书不可信)",
-            "the branch server's certificate is not trusted",
-        ),
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
+            kind = FailureKind::NotTrusted;
+            (
+                "not_trusted",
+                "无法确认分公司服务器的身份(证书不可信)",
+                "the branch server's certificate is not trusted",
+            )
+        }
         ureq::Error::BodyExceedsLimit(_) => {
             ("reply_too_large", "分公司服务器的应答过大", "the branch server's answer is too large")
         }
         _ => ("no_connection", "连不上分公司服务器", "the branch server cannot be reached"),
     };
-    let failure = Failure::no_connection(code, zh, en)
+    let failure = Failure::new(kind, code, zh, en)
         .and(";已保存的内容都在本机,稍后再试", "; everything saved is kept on this device, try again later");
     CarryFailure { failure, status: None, retry_after_ms: None }
 }
@@ -154,10 +175,13 @@ fn refused(status: u16, said: &[u8], retry_after_ms: Option<u64>) -> Failure {
         Some((code, zh, en)) => (code.as_str(), zh.as_str(), en.as_str()),
         None => (code, zh, en),
     };
-    let failure = match status {
-        400 | 401 | 403 | 409 | 410 | 413 | 422 | 426 => Failure::refused(code, zh, en),
-        _ => Failure::no_connection(code, zh, en),
+    let kind = match status {
+        401 => FailureKind::NotRecognised,
+        426 => FailureKind::Outdated,
+        400 | 403 | 409 | 410 | 413 | 422 => FailureKind::Refused,
+        _ => FailureKind::NoConnection,
     };
+    let failure = Failure::new(kind, code, zh, en);
     match retry_after_ms {
         Some(ms) => {
             let seconds = ms / 1000;
@@ -165,6 +189,14 @@ fn refused(status: u16, said: &[u8], retry_after_ms: Option<u64>) -> Failure {
         }
         None => failure,
     }
+}
+
+fn no_proxy() -> Failure {
+    Failure::invalid(
+        "proxy_invalid",
+        "代理地址有误;请写成 http://主机:端口",
+        "the address of the proxy is malformed; write http://host:port",
+    )
 }
 
 /// The branch's problem body (RFC 9457) with the members `code`, `zh` and `en`.
@@ -206,7 +238,8 @@ mod tests {
     }
 
     fn post(url: &str) -> Result<Vec<u8>, CarryFailure> {
-        Carrier::new("test/0").post(url, Some("t"), "application/cbor", b"abc")
+        let letter = Letter { url, token: Some("t"), content_type: "application/cbor", body: b"abc" };
+        Carrier::new("test/0", None).unwrap().post(&letter, None)
     }
 
     #[test]
@@ -220,31 +253,39 @@ mod tests {
         let reply = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let failed = post(&answering(reply)).unwrap_err();
         assert_eq!((failed.status, failed.retry_after_ms), (Some(503), Some(7_000)));
-        assert_eq!((failed.failure.exit(), failed.failure.code()), (3, "branch_busy"));
+        assert_eq!(
+            (failed.failure.kind(), failed.failure.code()),
+            (FailureKind::NoConnection, "branch_busy")
+        );
         assert!(failed.failure.sentences().1.contains("again in 7 s"));
     }
 
     #[test]
-    fn refusals_of_the_branch_are_exit_1_in_its_own_words() {
+    fn refusals_of_the_branch_are_in_its_own_words() {
         let reply = "HTTP/1.1 403 Forbidden\r\nContent-Length: 61\r\nConnection: close\r\n\r\n{\"code\":\"revoked\",\"zh\":\"已吊销\",\"en\":\"this device is out\"}";
         let failed = post(&answering(reply)).unwrap_err();
-        assert_eq!((failed.failure.exit(), failed.failure.code()), (1, "revoked"));
+        assert_eq!((failed.failure.kind(), failed.failure.code()), (FailureKind::Refused, "revoked"));
         assert_eq!(failed.failure.sentences(), ("已吊销", "this device is out"));
-        for status in [401, 403, 413, 426] {
-            assert_eq!(refused(status, b"", None).exit(), 1, "{status}");
-        }
-        for status in [404, 500, 502, 503] {
-            assert_eq!(refused(status, b"<html>", None).exit(), 3, "{status}");
+        for (status, kind) in [
+            (401, FailureKind::NotRecognised),
+            (403, FailureKind::Refused),
+            (413, FailureKind::Refused),
+            (426, FailureKind::Outdated),
+            (404, FailureKind::NoConnection),
+            (500, FailureKind::NoConnection),
+            (503, FailureKind::NoConnection),
+        ] {
+            assert_eq!(refused(status, b"<html>", None).kind(), kind, "{status}");
         }
     }
 
     #[test]
-    fn nobody_there_is_exit_3() {
+    fn nobody_there_is_no_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         drop(listener);
         let failed = post(&url).unwrap_err();
-        assert_eq!((failed.failure.exit(), failed.status), (3, None));
-        assert_eq!(post("not a url").unwrap_err().failure.exit(), 3);
+        assert_eq!((failed.failure.kind(), failed.status), (FailureKind::NoConnection, None));
+        assert_eq!(post("not a url").unwrap_err().failure.kind(), FailureKind::NoConnection);
     }
 }

@@ -5,16 +5,16 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 
 /// One event as it was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ServerEvent {
+pub(super) struct ServerEvent {
     /// The `event` field; `message` where it is left out.
-    pub(crate) name: String,
+    pub(super) name: String,
     /// The `data` fields joined by line feeds.
-    pub(crate) data: String,
+    pub(super) data: String,
 }
 
 /// Reads a byte stream piece by piece, wherever the network cut it.
 #[derive(Debug, Default)]
-pub(crate) struct EventReader {
+pub(super) struct EventReader {
     line: Vec<u8>,
     oversize: bool,
     after_return: bool,
@@ -24,7 +24,7 @@ pub(crate) struct EventReader {
 
 impl EventReader {
     /// Takes the next bytes and hands on the events that they complete.
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> Vec<ServerEvent> {
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<ServerEvent> {
         let mut events = Vec::new();
         for &byte in bytes {
             let pair = byte == b'\n' && self.after_return;
