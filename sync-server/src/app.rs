@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::config::LimitConfig;
+use crate::door::Shown;
 use crate::hub::Hub;
 use crate::metrics::{Held, Metrics};
 use crate::problem::Problem;
@@ -26,6 +27,8 @@ pub struct App {
     pub limits: LimitConfig,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What the server shows in TLS; `None` while it speaks plain HTTP.
+    pub shown: Option<Arc<Shown>>,
     slots: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
@@ -53,6 +56,7 @@ impl App {
             slots: Arc::new(Semaphore::new(limits.exchanges_max)),
             streams: Arc::new(Semaphore::new(limits.poke_streams_max)),
             metrics: Arc::new(Metrics::default()),
+            shown: None,
             limits,
             stopping,
         };

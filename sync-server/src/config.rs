@@ -18,9 +18,16 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("XUNYUAN_DATA", "data.dir"),
     ("XUNYUAN_LISTEN", "listen.address"),
     ("XUNYUAN_PUBLIC_URL", "listen.public_url"),
+    ("XUNYUAN_PLAIN_HTTP", "listen.plain_http"),
+    ("XUNYUAN_TLS_CERTIFICATE", "tls.certificate"),
+    ("XUNYUAN_TLS_KEY", "tls.key"),
+    ("XUNYUAN_TLS_NAMES", "tls.names"),
+    ("XUNYUAN_TLS_PIN", "tls.pin"),
     ("XUNYUAN_BODY_BYTES_MAX", "limits.body_bytes_max"),
     ("XUNYUAN_EXCHANGES_MAX", "limits.exchanges_max"),
     ("XUNYUAN_EXCHANGE_WAIT_MS", "limits.exchange_wait_ms"),
+    ("XUNYUAN_CONNECTIONS_MAX", "limits.connections_max"),
+    ("XUNYUAN_HANDSHAKE_TIMEOUT_S", "limits.handshake_timeout_s"),
     ("XUNYUAN_POKE_STREAMS_MAX", "limits.poke_streams_max"),
     ("XUNYUAN_REQUEST_TIMEOUT_S", "limits.request_timeout_s"),
     ("XUNYUAN_STOP_GRACE_S", "limits.stop_grace_s"),
@@ -36,6 +43,8 @@ pub struct Config {
     pub data: DataConfig,
     /// Where devices reach the server.
     pub listen: ListenConfig,
+    /// How the server proves who it is.
+    pub tls: TlsConfig,
     /// How much the server takes on at once.
     pub limits: LimitConfig,
     /// What the server writes about itself to stderr.
@@ -63,27 +72,127 @@ pub struct ListenConfig {
     /// Address and port to listen on; port 0 takes a free one. `XUNYUAN_LISTEN`, default
     /// `127.0.0.1:7070`.
     pub address: SocketAddr,
-    /// The address that enrolment links name, e.g. `https://sync.example.cn`; empty for
-    /// `http://` and the listening address. `XUNYUAN_PUBLIC_URL`, default empty.
+    /// The address that enrolment links name, e.g. `https://sync.example.cn`; empty for the listening
+    /// address. `XUNYUAN_PUBLIC_URL`, default empty.
     pub public_url: String,
+    /// When HTTP is spoken without TLS. `XUNYUAN_PLAIN_HTTP`, default `loopback`.
+    pub plain_http: PlainHttp,
+}
+
+/// When HTTP is spoken without TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum PlainHttp {
+    /// On a loopback address where no certificate is given: only this machine reaches it, a proxy perhaps.
+    #[default]
+    Loopback,
+    /// On every address: something in front of the server speaks TLS, or nothing does.
+    Always,
+    /// Never.
+    Never,
 }
 
 impl Default for ListenConfig {
     fn default() -> Self {
-        Self { address: SocketAddr::from(([127, 0, 0, 1], 7070)), public_url: String::new() }
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 7070)),
+            public_url: String::new(),
+            plain_http: PlainHttp::default(),
+        }
     }
 }
 
-impl ListenConfig {
-    /// The address that enrolment links name, without a slash at the end.
-    #[must_use]
-    pub fn link_url(&self) -> String {
-        if self.public_url.is_empty() {
-            format!("http://{}", self.address)
-        } else {
-            self.public_url.trim_end_matches('/').to_owned()
+/// How the server proves who it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// PEM file of the certificate, those that signed it after it; empty for one that is made for the branch.
+    /// Read again when it changes. `XUNYUAN_TLS_CERTIFICATE`, default empty.
+    pub certificate: PathBuf,
+    /// PEM file of its private key. `XUNYUAN_TLS_KEY`, default empty.
+    pub key: PathBuf,
+    /// Host names and addresses for the certificate that is made, separated by commas; those of
+    /// `listen.address` and `listen.public_url` are in it anyway. `XUNYUAN_TLS_NAMES`, default empty.
+    pub names: String,
+    /// What enrolment links say of the key. `XUNYUAN_TLS_PIN`, default `key`.
+    pub pin: PinPolicy,
+}
+
+/// What enrolment links say of the server's TLS key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PinPolicy {
+    /// Its pin: devices trust that key and no other.
+    #[default]
+    Key,
+    /// Nothing: devices trust what public certificate authorities say.
+    None,
+}
+
+impl Config {
+    /// True when the server speaks TLS itself.
+    ///
+    /// # Errors
+    /// `Invalid` when the settings contradict each other.
+    pub fn has_tls(&self) -> Result<bool, Error> {
+        let (certificate, key) = (&self.tls.certificate, &self.tls.key);
+        let is_given = !certificate.as_os_str().is_empty();
+        if is_given == key.as_os_str().is_empty() {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "tls.certificate 和 tls.key 必须同时设置",
+                "tls.certificate and tls.key go together: set both or neither",
+            ));
+        }
+        match self.listen.plain_http {
+            PlainHttp::Always if is_given => Err(Error::new(
+                ErrorKind::Invalid,
+                "listen.plain_http 为 always 时不使用证书;请去掉其中一项",
+                "listen.plain_http is always, which leaves no use for tls.certificate; remove one of them",
+            )),
+            PlainHttp::Always => Ok(false),
+            PlainHttp::Never => Ok(true),
+            PlainHttp::Loopback => Ok(is_given || !self.listen.address.ip().is_loopback()),
         }
     }
+
+    /// Host names and addresses that a certificate made for the branch covers.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+        let ip = self.listen.address.ip();
+        if !ip.is_unspecified() {
+            names.push(ip.to_string());
+        }
+        names.extend(host_of(&self.listen.public_url));
+        names.extend(self.tls.names.split(',').map(|name| name.trim().to_owned()));
+        names.retain(|name| !name.is_empty());
+        let mut seen = std::collections::BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        names
+    }
+
+    /// The address that enrolment links name, without a slash at the end.
+    ///
+    /// # Errors
+    /// As [`Config::has_tls`].
+    pub fn link_url(&self) -> Result<String, Error> {
+        if !self.listen.public_url.is_empty() {
+            return Ok(self.listen.public_url.trim_end_matches('/').to_owned());
+        }
+        Ok(format!("{}://{}", if self.has_tls()? { "https" } else { "http" }, self.listen.address))
+    }
+}
+
+/// The host of a URL, without port and brackets.
+fn host_of(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next()?,
+        None => authority.split(':').next()?,
+    };
+    Some(host.to_owned())
 }
 
 /// How much the server takes on at once.
@@ -98,6 +207,11 @@ pub struct LimitConfig {
     /// How long a request waits for its turn before status 503, milliseconds.
     /// `XUNYUAN_EXCHANGE_WAIT_MS`, default 5000.
     pub exchange_wait_ms: u64,
+    /// Connections at the same time; who comes later waits for a place. `XUNYUAN_CONNECTIONS_MAX`, default
+    /// 4096.
+    pub connections_max: usize,
+    /// Longest time for the handshake of TLS, seconds. `XUNYUAN_HANDSHAKE_TIMEOUT_S`, default 10.
+    pub handshake_timeout_s: u64,
     /// Devices that may listen for pokes at the same time. `XUNYUAN_POKE_STREAMS_MAX`, default 2000.
     pub poke_streams_max: usize,
     /// Longest time for one request from its first byte to the head of the reply, seconds.
@@ -114,6 +228,8 @@ impl Default for LimitConfig {
             body_bytes_max: xunyuan_core::limits::REQUEST_BYTES_MAX,
             exchanges_max: 32,
             exchange_wait_ms: 5_000,
+            connections_max: 4_096,
+            handshake_timeout_s: 10,
             poke_streams_max: 2_000,
             request_timeout_s: 60,
             stop_grace_s: 20,
@@ -158,6 +274,18 @@ pub struct Flags {
     /// 登记链接所用的公开地址 · Address that enrolment links name
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// 何时不用 TLS;只写此参数表示总是 · When HTTP is spoken without TLS; alone it means always [default: loopback]
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, default_missing_value = "always")]
+    pub plain_http: Option<PlainHttp>,
+    /// 证书(PEM),缺省为分公司自建 · Certificate (PEM), by default one that is made for the branch
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// 证书的私钥(PEM) · Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// 自建证书的主机名和地址,逗号分隔 · Names and addresses for the certificate that is made, by commas
+    #[arg(long, value_name = "NAMES")]
+    pub tls_names: Option<String>,
     /// 单次交换的最大字节数 · Largest exchange body, bytes [default: 4194304]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..))]
     pub body_bytes_max: Option<u32>,
@@ -180,9 +308,19 @@ impl Flags {
             LogFormat::Text => "text".to_owned(),
             LogFormat::Json => "json".to_owned(),
         });
+        let plain_http = self.plain_http.map(|when| match when {
+            PlainHttp::Loopback => "loopback".to_owned(),
+            PlainHttp::Always => "always".to_owned(),
+            PlainHttp::Never => "never".to_owned(),
+        });
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
         [
             ("listen.address", self.listen.map(|address| address.to_string())),
             ("listen.public_url", self.public_url.clone()),
+            ("listen.plain_http", plain_http),
+            ("tls.certificate", path(&self.tls_certificate)),
+            ("tls.key", path(&self.tls_key)),
+            ("tls.names", self.tls_names.clone()),
             ("limits.body_bytes_max", self.body_bytes_max.map(|n| n.to_string())),
             ("limits.exchanges_max", self.exchanges_max.map(|n| n.to_string())),
             ("log.level", self.log.clone()),
@@ -412,9 +550,39 @@ mod tests {
 
     #[test]
     fn links_name_the_public_address() {
-        let mut listen = ListenConfig::default();
-        assert_eq!(listen.link_url(), "http://127.0.0.1:7070");
-        listen.public_url = "https://sync.example.cn/".to_owned();
-        assert_eq!(listen.link_url(), "https://sync.example.cn");
+        let mut config = Config::default();
+        assert_eq!(config.link_url().unwrap(), "http://127.0.0.1:7070");
+        config.listen.plain_http = PlainHttp::Never;
+        assert_eq!(config.link_url().unwrap(), "https://127.0.0.1:7070");
+        config.listen.public_url = "https://sync.example.cn/".to_owned();
+        assert_eq!(config.link_url().unwrap(), "https://sync.example.cn");
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_or_for_who_asks_for_it() {
+        let tls = |address: &str, plain_http, certificate: &str, key: &str| {
+            let mut config = Config::default();
+            (config.listen.address, config.listen.plain_http) = (address.parse().unwrap(), plain_http);
+            (config.tls.certificate, config.tls.key) = (certificate.into(), key.into());
+            config.has_tls().ok()
+        };
+        assert_eq!(tls("127.0.0.1:1", PlainHttp::Loopback, "", ""), Some(false));
+        assert_eq!(tls("[::1]:1", PlainHttp::Loopback, "", ""), Some(false));
+        assert_eq!(tls("0.0.0.0:1", PlainHttp::Loopback, "", ""), Some(true));
+        assert_eq!(tls("127.0.0.1:1", PlainHttp::Loopback, "c", "k"), Some(true));
+        assert_eq!(tls("127.0.0.1:1", PlainHttp::Never, "", ""), Some(true));
+        assert_eq!(tls("0.0.0.0:1", PlainHttp::Always, "", ""), Some(false));
+        assert_eq!(tls("0.0.0.0:1", PlainHttp::Always, "c", "k"), None);
+        assert_eq!(tls("127.0.0.1:1", PlainHttp::Loopback, "c", ""), None);
+    }
+
+    #[test]
+    fn a_made_certificate_names_every_host_that_the_settings_name() {
+        let file = "[listen]\naddress = \"10.0.0.2:1\"\npublic_url = \"https://sync.example.cn:7443/x\"\n\
+            [tls]\nnames = \"branch.lan, 10.0.0.2,\"\n";
+        let config = Effective::lay(&[], none, file).unwrap().config;
+        let named = ["localhost", "127.0.0.1", "::1", "10.0.0.2", "sync.example.cn", "branch.lan"];
+        assert_eq!(config.names(), named);
+        assert_eq!(host_of("https://[2001:db8::1]:7443"), Some("2001:db8::1".to_owned()));
     }
 }

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod demo;
+pub mod door;
 pub mod hub;
 mod import;
 pub mod metrics;

@@ -38,6 +38,8 @@ pub struct Metrics {
     exchange_seconds: Histogram,
     running: Gauge,
     streams: Gauge,
+    connections: Gauge,
+    handshakes_failed: Counter,
     overloaded: Counter,
     pokes: Counter,
     branch: Branch,
@@ -65,6 +67,8 @@ impl Default for Metrics {
             exchange_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             running: Gauge::default(),
             streams: Gauge::default(),
+            connections: Gauge::default(),
+            handshakes_failed: Counter::default(),
             overloaded: Counter::default(),
             pokes: Counter::default(),
             branch: Branch::default(),
@@ -92,6 +96,12 @@ impl Metrics {
         );
         registry.register("hub_calls_running", "Calls that the hub works on now", self.running.clone());
         registry.register("poke_streams", "Devices that listen for pokes now", self.streams.clone());
+        registry.register("connections", "Connections now, handshakes included", self.connections.clone());
+        registry.register(
+            "handshakes_failed",
+            "TLS handshakes that failed or took too long",
+            self.handshakes_failed.clone(),
+        );
         registry.register(
             "overloaded",
             "Requests turned away because no slot became free",
@@ -145,6 +155,17 @@ impl Metrics {
     #[must_use]
     pub fn listening(&self) -> Held {
         Held::new(&self.streams)
+    }
+
+    /// Counts a connection until the guard is dropped.
+    #[must_use]
+    pub fn connected(&self) -> Held {
+        Held::new(&self.connections)
+    }
+
+    /// Counts a TLS handshake that came to nothing.
+    pub fn handshake_failed(&self) {
+        self.handshakes_failed.inc();
     }
 
     /// Notes what the branch's store holds now.

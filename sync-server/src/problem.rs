@@ -71,6 +71,17 @@ impl Problem {
         .with("bytes_max", json!(bytes_max))
     }
 
+    /// HTTP without TLS came to a port that speaks TLS.
+    #[must_use]
+    pub fn https_only() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "https_only",
+            "此地址只接受 HTTPS;请使用 https:// 开头的地址",
+            "this address speaks HTTPS only; use an address that begins with https://",
+        )
+    }
+
     /// No slot became free in time, or the server is stopping: come back after a jittered pause.
     #[must_use]
     pub fn busy() -> Self {

@@ -30,6 +30,7 @@ fn table() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
         ("post", "/v1/readmit", post(readmit::create).layer(DefaultBodyLimit::max(enroll::ENROLL_BYTES_MAX))),
         ("post", "/v1/exchange", post(exchange::create)),
         ("get", "/v1/pokes", get(pokes::listen)),
+        ("get", "/v1/voucher", get(service::voucher)),
         ("get", "/v1/openapi.json", get(service::openapi)),
         ("get", "/healthz", get(service::health)),
         ("get", "/metrics", get(service::counters)),

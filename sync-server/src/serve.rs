@@ -2,11 +2,11 @@
 
 use std::future::Future;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tracing::{info, warn};
 use xunyuan_core::error::{Error, ErrorKind};
 
 use crate::app::{App, Stop};
+use crate::door::Door;
 use crate::routes;
 
 /// Serves until `until` resolves, then finishes what runs.
@@ -19,7 +19,7 @@ use crate::routes;
 /// # Errors
 /// `Storage` when the socket fails.
 pub async fn serve(
-    listener: TcpListener,
+    door: Door,
     app: App,
     stop: Stop,
     until: impl Future<Output = ()> + Send + 'static,
@@ -27,7 +27,7 @@ pub async fn serve(
     let router = routes::router(app.clone());
     let looking = tokio::spawn(look_after_duties(app.clone()));
     let stopped = app.stopped();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+    let serving = axum::serve(door, router).with_graceful_shutdown(async move {
         until.await;
         info!("stopping");
         stop.now();

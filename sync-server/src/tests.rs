@@ -2,19 +2,22 @@
 
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::LimitConfig;
+use crate::config::{Config, LimitConfig, PlainHttp};
+use crate::door::{Door, Shown};
 use crate::hub::{Hub, HubOptions};
 use crate::serve;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use ureq::http::Response;
+use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 use xunyuan_core::definition::{embedded, sample_organisation};
 use xunyuan_core::error::Error;
@@ -22,6 +25,8 @@ use xunyuan_core::id::{ScopeId, UserId};
 use xunyuan_core::wire::frame;
 use xunyuan_core::wire::key::{Key, enroll_bytes};
 use xunyuan_core::wire::message::{Directive, Health, PROTOCOL, Reply, Request, ScopeRequest};
+
+mod door;
 
 const NOW_MS: i64 = 1_795_395_600_000;
 const PERSON: &str = "u.fd01";
@@ -33,6 +38,7 @@ struct Server {
     hub: Hub,
     app: App,
     agent: Agent,
+    scheme: &'static str,
     dir: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     task: Option<tokio::task::JoinHandle<Result<(), Error>>>,
@@ -44,6 +50,19 @@ impl Server {
     }
 
     fn limited(limits: LimitConfig) -> Self {
+        Self::with(limits, |_| None)
+    }
+
+    /// A server that shows the certificate that it makes for itself.
+    fn secured(limits: LimitConfig) -> Self {
+        Self::with(limits, |dir| {
+            let mut config = Config::default();
+            (config.data.dir, config.listen.plain_http) = (dir.to_owned(), PlainHttp::Never);
+            Shown::of(&config).unwrap()
+        })
+    }
+
+    fn with(limits: LimitConfig, shown: impl FnOnce(&Path) -> Option<Arc<Shown>>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("xunyuan-http-{}-{count}", std::process::id()));
@@ -54,22 +73,26 @@ impl Server {
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let (app, switch) = App::new(hub.clone(), Clock::set_to(NOW_MS), limits);
+        let (mut app, switch) = App::new(hub.clone(), Clock::set_to(NOW_MS), limits);
+        app.shown = shown(&dir);
+        let scheme = if app.shown.is_some() { "https" } else { "http" };
+        let door = Door::new(listener, app.shown.as_ref(), &app.limits, &app.metrics).unwrap();
         let (stop, told) = oneshot::channel::<()>();
         let until = async move {
             let _ = told.await;
         };
-        let task = runtime.spawn(serve::serve(listener, app.clone(), switch, until));
+        let task = runtime.spawn(serve::serve(door, app.clone(), switch, until));
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(20)))
+            .tls_config(TlsConfig::builder().disable_verification(true).build())
             .build()
             .into();
-        Self { runtime, address, hub, app, agent, dir, stop: Some(stop), task: Some(task) }
+        Self { runtime, address, hub, app, agent, scheme, dir, stop: Some(stop), task: Some(task) }
     }
 
     fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     fn get(&self, path: &str) -> Response<Body> {

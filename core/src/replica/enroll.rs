@@ -12,6 +12,7 @@ use crate::time::Moment;
 use crate::wire::certificate::Certificate;
 use crate::wire::key::{Key, enroll_bytes};
 use crate::wire::message::{EnrollReply, EnrollRequest, ReadmitReply, ReadmitRequest};
+use crate::wire::pin::{Pin, Voucher};
 
 /// A prepared enrolment: send `request` to `url`, then create the replica from the answer.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub struct Enrollment {
     pub url: String,
     /// The request.
     pub request: EnrollRequest,
+    /// The one key that the server may show in TLS; `None` where public certificates are trusted.
+    pub pin: Option<Pin>,
     server_url: String,
     seed: [u8; 32],
 }
@@ -27,12 +30,13 @@ pub struct Enrollment {
 impl Enrollment {
     /// Reads an invitation link and makes the device key from the moment's entropy.
     ///
-    /// Links: `xunyuan://enroll?server=<url>&code=<secret>` or `<url>/enroll#<secret>`.
+    /// Links: `xunyuan://enroll?server=<url>&code=<secret>&pin=<pin>` or `<url>/enroll#<secret>&pin=<pin>`, either
+    /// without the pin where the server is trusted as public certificates are, or has no TLS.
     ///
     /// # Errors
     /// `Invalid` when the link is neither.
     pub fn prepare(link: &str, app: &str, moment: &Moment) -> Result<Self, Error> {
-        let (server_url, secret) = read_link(link.trim()).ok_or_else(|| {
+        let Link { server_url, secret, pin } = read_link(link.trim()).ok_or_else(|| {
             Error::new(
                 ErrorKind::Invalid,
                 "邀请链接无法识别;请完整复制分公司给出的链接",
@@ -47,7 +51,7 @@ impl Enrollment {
             public_key: hex(&key.public()),
             app: app.to_owned(),
         };
-        Ok(Self { url: format!("{server_url}/v1/enroll"), request, server_url, seed })
+        Ok(Self { url: format!("{server_url}/v1/enroll"), request, pin, server_url, seed })
     }
 }
 
@@ -87,6 +91,8 @@ impl Replica {
             server_key,
             branch: reply.branch.clone(),
             clock_offset_ms: None,
+            pin: enrollment.pin,
+            pin_at_ms: reply.server_time_ms,
         };
         store.write(|connection| {
             identity::insert(connection, &identity)?;
@@ -124,21 +130,62 @@ impl Replica {
         }
         Ok(())
     }
+
+    /// Takes the branch's word for the key that its server has just shown in TLS instead of the pinned one;
+    /// false when the word is not the branch's, is for another key, or is older than the one that is kept.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn take_voucher(&mut self, voucher: &Voucher, shown: Pin) -> Result<bool, Error> {
+        let Identity { pin, pin_at_ms, server_key, .. } = &self.identity;
+        if pin.is_none()
+            || voucher.pin != shown
+            || voucher.at_ms <= *pin_at_ms
+            || !voucher.is_of(server_key)
+        {
+            return Ok(false);
+        }
+        self.store.write(|connection| identity::set_pin(connection, shown, voucher.at_ms))?;
+        (self.identity.pin, self.identity.pin_at_ms) = (Some(shown), voucher.at_ms);
+        Ok(true)
+    }
 }
 
-fn read_link(link: &str) -> Option<(String, String)> {
-    let (server, secret) = if let Some(query) = link.strip_prefix("xunyuan://enroll?") {
+/// What an invitation link says.
+struct Link {
+    server_url: String,
+    secret: String,
+    pin: Option<Pin>,
+}
+
+fn read_link(link: &str) -> Option<Link> {
+    let (server, secret, pin) = if let Some(query) = link.strip_prefix("xunyuan://enroll?") {
         let value = |name: &str| {
             query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(percent_decoded)
         };
-        (value("server")??, value("code")??)
+        let pin = match value("pin") {
+            Some(pin) => Some(pin?),
+            None => None,
+        };
+        (value("server")??, value("code")??, pin)
     } else {
-        let (server, secret) = link.split_once("/enroll#")?;
-        (server.to_owned(), secret.to_owned())
+        let (server, rest) = link.split_once("/enroll#")?;
+        let (secret, pin) = match rest.split_once("&pin=") {
+            Some((secret, pin)) => (secret, Some(pin.to_owned())),
+            None => (rest, None),
+        };
+        (server.to_owned(), secret.to_owned(), pin)
     };
-    let server = server.trim_end_matches('/').to_owned();
-    let is_web = server.starts_with("http://") || server.starts_with("https://");
-    (is_web && !secret.is_empty()).then_some((server, secret))
+    let server_url = server.trim_end_matches('/').to_owned();
+    let has_tls = server_url.starts_with("https://");
+    let pin = match pin {
+        // Without TLS there is nothing that a pin could be compared with: somebody took the `s` out.
+        Some(text) if has_tls => Some(text.parse().ok()?),
+        Some(_) => return None,
+        None => None,
+    };
+    let is_web = has_tls || server_url.starts_with("http://");
+    (is_web && !secret.is_empty()).then_some(Link { server_url, secret, pin })
 }
 
 /// Undoes `%XX`; `None` where it is malformed.
@@ -180,6 +227,27 @@ mod tests {
             let enrollment = prepared(link).unwrap();
             assert_eq!(enrollment.url, "http://127.0.0.1:7070/v1/enroll");
             assert_eq!(enrollment.request.invitation, "abc");
+            assert_eq!(enrollment.pin, None);
+        }
+    }
+
+    #[test]
+    fn a_pin_comes_with_https_only_and_whole() {
+        let pin = Pin::of_key(b"a key");
+        for link in [
+            format!("xunyuan://enroll?server=https://sync.example.cn&code=abc&pin={pin}"),
+            format!("https://sync.example.cn/enroll#abc&pin={pin}"),
+        ] {
+            let enrollment = prepared(&link).unwrap();
+            assert_eq!((enrollment.pin, enrollment.request.invitation.as_str()), (Some(pin), "abc"));
+        }
+        for link in [
+            format!("xunyuan://enroll?server=http://sync.example.cn&code=abc&pin={pin}"),
+            format!("http://sync.example.cn/enroll#abc&pin={pin}"),
+            format!("xunyuan://enroll?server=https://sync.example.cn&code=abc&pin={pin}x"),
+            "xunyuan://enroll?server=https://sync.example.cn&code=abc&pin=".to_owned(),
+        ] {
+            assert_eq!(prepared(&link).err().map(|e| e.kind()), Some(ErrorKind::Invalid), "{link}");
         }
     }
 

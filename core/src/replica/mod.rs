@@ -59,7 +59,7 @@ pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 10] = [
+pub(crate) const STEPS: [&str; 11] = [
     schema::STEP_1,
     projection::SCHEMA,
     schema::STEP_2,
@@ -70,6 +70,7 @@ pub(crate) const STEPS: [&str; 10] = [
     schema::STEP_6,
     schema::STEP_7,
     projection::LEAN_SCHEMA,
+    schema::STEP_8,
 ];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.

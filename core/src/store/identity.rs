@@ -1,10 +1,12 @@
 //! Who the replica is, the definitions it holds, and its running numbers.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bytes;
 use crate::error::{Error, ErrorKind};
 use crate::id::{ContentHash, DefinitionRef, DeviceId, UserId};
+use crate::wire::pin::Pin;
 
 /// One person on one device, as enrolled.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,6 +25,10 @@ pub struct Identity {
     pub server_url: String,
     /// The server's Ed25519 public key.
     pub server_key: [u8; 32],
+    /// The one key that the server may show in TLS; `None` where public certificates are trusted.
+    pub pin: Option<Pin>,
+    /// Server clock when the branch last vouched for the pin, milliseconds since 1970.
+    pub pin_at_ms: i64,
     /// The branch, e.g. `br.hz`.
     pub branch: String,
     /// Server clock minus device clock at the last exchange, milliseconds.
@@ -38,8 +44,9 @@ impl std::fmt::Debug for Identity {
 /// Writes the identity of a new replica.
 pub(crate) fn insert(connection: &Connection, identity: &Identity) -> Result<(), Error> {
     connection.execute(
-        "INSERT INTO identity (id, user, device, device_code, seed, token, server_url, server_key, branch)
-         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO identity (id, user, device, device_code, seed, token, server_url, server_key, branch,
+                               pin, pin_at_ms)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             identity.user.as_str(),
             identity.device.as_bytes(),
@@ -49,6 +56,8 @@ pub(crate) fn insert(connection: &Connection, identity: &Identity) -> Result<(),
             identity.server_url,
             identity.server_key,
             identity.branch,
+            identity.pin.map(|pin| pin.0),
+            identity.pin_at_ms,
         ],
     )?;
     Ok(())
@@ -58,7 +67,8 @@ pub(crate) fn insert(connection: &Connection, identity: &Identity) -> Result<(),
 pub(crate) fn load(connection: &Connection) -> Result<Identity, Error> {
     connection
         .query_row(
-            "SELECT user, device, device_code, seed, token, server_url, server_key, branch, clock_offset_ms
+            "SELECT user, device, device_code, seed, token, server_url, server_key, branch, clock_offset_ms,
+                    pin, pin_at_ms
              FROM identity",
             [],
             |row| {
@@ -72,6 +82,8 @@ pub(crate) fn load(connection: &Connection) -> Result<Identity, Error> {
                     server_key: bytes(row, 6)?,
                     branch: row.get(7)?,
                     clock_offset_ms: row.get(8)?,
+                    pin: if row.get_ref(9)? == ValueRef::Null { None } else { Some(Pin(bytes(row, 9)?)) },
+                    pin_at_ms: row.get(10)?,
                 })
             },
         )
@@ -88,6 +100,12 @@ pub(crate) fn load(connection: &Connection) -> Result<Identity, Error> {
 /// Notes the server's clock against the device's.
 pub(crate) fn set_clock_offset(connection: &Connection, offset_ms: i64) -> Result<(), Error> {
     connection.execute("UPDATE identity SET clock_offset_ms = ?1", [offset_ms])?;
+    Ok(())
+}
+
+/// Notes that the server now shows another key in TLS.
+pub(crate) fn set_pin(connection: &Connection, pin: Pin, at_ms: i64) -> Result<(), Error> {
+    connection.execute("UPDATE identity SET pin = ?1, pin_at_ms = ?2", params![pin.0, at_ms])?;
     Ok(())
 }
 

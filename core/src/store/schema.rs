@@ -185,3 +185,12 @@ CREATE INDEX outbox_pending ON outbox (ordinal) WHERE logged_seq IS NULL AND ref
 CREATE INDEX outbox_refused ON outbox (ordinal) WHERE refusal_code IS NOT NULL;
 CREATE INDEX outbox_forked ON outbox (scope, document, ordinal) WHERE forked = 1;
 ";
+
+/// Which key the branch's server shows in TLS.
+pub const STEP_8: &str = "
+-- SHA-256 of the key's SubjectPublicKeyInfo, from the invitation or the branch's voucher; null where the
+-- server is reached without TLS, or trusted as public certificates are
+ALTER TABLE identity ADD COLUMN pin BLOB;
+-- server clock when the branch last vouched for it, milliseconds since 1970
+ALTER TABLE identity ADD COLUMN pin_at_ms INTEGER NOT NULL DEFAULT 0;
+";

@@ -11,5 +11,6 @@ pub mod frame;
 pub mod key;
 pub mod log;
 pub mod message;
+pub mod pin;
 pub mod repair;
 pub mod run;

@@ -5,10 +5,13 @@ use std::io::IsTerminal as _;
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::UserId;
 use xunyuan_core::time::rfc3339;
+use xunyuan_core::wire::pin::Pin;
 
 use super::output::{Lang, Report, table};
-use super::serve::Address;
+use super::serve::{Address, Here};
 use super::{Context, qr};
+use crate::config::PinPolicy;
+use crate::door::Shown;
 use crate::hub::DeviceStatus;
 
 /// Arguments of `invite`.
@@ -27,12 +30,7 @@ pub(super) struct Invite {
 
 /// Makes a one-time link and shows it as text and as a QR code.
 pub(super) fn invite(context: &Context, arguments: &Invite) -> Result<Report, Error> {
-    let config = &context.effective.config;
-    let server = match &arguments.server {
-        Some(url) => checked_url(url)?,
-        None if !config.listen.public_url.is_empty() => checked_url(&config.listen.public_url)?,
-        None => Address::of(&config.data.dir).unwrap_or_else(|| config.listen.link_url()),
-    };
+    let here = reached(context, arguments.server.as_deref())?;
     let hub = context.hub()?;
     let invitation = hub.invite(
         &UserId::new(arguments.user.clone()),
@@ -42,7 +40,7 @@ pub(super) fn invite(context: &Context, arguments: &Invite) -> Result<Report, Er
     );
     hub.close()?;
     let invitation = invitation?;
-    let link = link(&server, &invitation.secret);
+    let link = link(&here.url, &invitation.secret, here.pin);
     let ends = rfc3339(invitation.expires_at_ms, super::UTC_OFFSET_MIN);
     let image = qr::draw(&link, std::io::stdout().is_terminal())?;
     let text =
@@ -54,8 +52,36 @@ pub(super) fn invite(context: &Context, arguments: &Invite) -> Result<Report, Er
 }
 
 /// The enrolment link of an invitation.
-pub(crate) fn link(server: &str, secret: &str) -> String {
-    format!("xunyuan://enroll?server={server}&code={secret}")
+pub(crate) fn link(server: &str, secret: &str, pin: Option<Pin>) -> String {
+    let pin = pin.map(|pin| format!("&pin={pin}")).unwrap_or_default();
+    format!("xunyuan://enroll?server={server}&code={secret}{pin}")
+}
+
+/// Where devices reach the server and which key it shows there: what is asked for, the public address, or
+/// that of the running server.
+fn reached(context: &Context, named: Option<&str>) -> Result<Here, Error> {
+    let config = &context.effective.config;
+    let running = Address::of(&config.data.dir);
+    let pin = match &running {
+        Some(here) => here.pin,
+        None => Shown::of(config)?.map(|shown| shown.pin()),
+    };
+    let url = match (named, running) {
+        (Some(url), _) => checked_url(url)?,
+        (None, _) if !config.listen.public_url.is_empty() => checked_url(&config.listen.public_url)?,
+        (None, Some(here)) => here.url,
+        (None, None) => config.link_url()?,
+    };
+    if ["://0.0.0.0", "://[::]"].iter().any(|nowhere| url.contains(nowhere)) {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            "服务器监听所有地址,链接需要一个具体地址:请设置 listen.public_url,或用 --server 指明",
+            "the server listens on every address and a link needs one: set listen.public_url, or name it with --server",
+        ));
+    }
+    // What speaks TLS in front of a server without TLS has a key that is not known here.
+    let pin = pin.filter(|_| config.tls.pin == PinPolicy::Key && url.starts_with("https://"));
+    Ok(Here { url, pin })
 }
 
 fn checked_url(url: &str) -> Result<String, Error> {
@@ -220,6 +246,9 @@ mod tests {
         for wrong in ["sync.example.cn", "ftp://x", "http://", "http://a?b", "http://a b"] {
             assert_eq!(checked_url(wrong).unwrap_err().kind(), ErrorKind::Invalid, "{wrong}");
         }
-        assert_eq!(link("http://h", "abc"), "xunyuan://enroll?server=http://h&code=abc");
+        assert_eq!(link("http://h", "abc", None), "xunyuan://enroll?server=http://h&code=abc");
+        let pin = Pin([7; 32]);
+        let pinned = link("https://h", "abc", Some(pin));
+        assert_eq!(pinned, format!("xunyuan://enroll?server=https://h&code=abc&pin={pin}"));
     }
 }

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use xunyuan_core::error::{Error, ErrorKind};
+use xunyuan_core::wire::pin::Pin;
 
 use super::Context;
 use super::output::{Exit, Report};
 use crate::app::App;
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{Config, LogConfig, LogFormat};
+use crate::door::{Door, Shown};
 use crate::hub::Hub;
 use crate::serve;
 
@@ -49,29 +51,96 @@ async fn listen(context: &Context, hub: &Hub) -> Result<Report, Error> {
         }
     };
     let address = listener.local_addr().unwrap_or(config.listen.address);
-    let (app, stop) = App::new(hub.clone(), context.clock.clone(), config.limits.clone());
+    let shown = Shown::of(config)?;
+    let (mut app, stop) = App::new(hub.clone(), context.clock.clone(), config.limits.clone());
+    app.shown.clone_from(&shown);
+    let door = Door::new(listener, shown.as_ref(), &config.limits, &app.metrics)?;
     let until = serve::signalled()?;
-    let place = Address::note(&config.data.dir, &format!("http://{address}"))?;
+    let here = Here { url: format!("{}://{address}", scheme(shown.is_some())), pin: shown.as_ref().map(|s| s.pin()) };
+    let place = Address::note(&config.data.dir, &here)?;
+    announce(config, &here);
+    let fresh = shown.map(|shown| {
+        let (file, url) = (place.file.clone(), here.url.clone());
+        tokio::spawn(shown.keep_fresh(move |pin| {
+            if here_at(&file, &Here { url: url.clone(), pin: Some(pin) }).is_err() {
+                tracing::warn!("links that are made beside the server name the old key: the data directory cannot be written");
+            }
+        }))
+    });
     if hub.branch().is_none() {
         tracing::warn!("no organisation is loaded yet: load one with `org load FILE`, then invite devices");
     }
-    let line = if context.json {
-        json!({"listening": format!("http://{address}"), "pid": std::process::id()}).to_string()
-    } else {
-        format!("{} http://{address}", lang.pick("服务已启动:", "listening on"))
-    };
-    let mut stdout = std::io::stdout().lock();
-    // A closed stdout must not stop a server.
-    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-    drop(stdout);
-    let served = serve::serve(listener, app, stop, until).await;
+    say(context, &here);
+    let served = serve::serve(door, app, stop, until).await;
+    if let Some(fresh) = fresh {
+        fresh.abort();
+    }
     drop(place);
     served?;
     Ok(Report::done(json!({"stopped": true}), lang.pick("服务已停止", "stopped")))
 }
 
+const fn scheme(has_tls: bool) -> &'static str {
+    if has_tls { "https" } else { "http" }
+}
+
+/// Says on stdout where the server listens.
+fn say(context: &Context, here: &Here) {
+    let Here { url, pin } = here;
+    let line = if context.json {
+        json!({"listening": url, "pin": pin.map(|pin| pin.to_string()), "pid": std::process::id()}).to_string()
+    } else {
+        format!("{} {url}", context.lang.pick("服务已启动:", "listening on"))
+    };
+    let mut stdout = std::io::stdout().lock();
+    // A closed stdout must not stop a server.
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
+
+/// Says in the log how the server is reached, and by whom.
+fn announce(config: &Config, here: &Here) {
+    let is_given = !config.tls.certificate.as_os_str().is_empty();
+    match here.pin {
+        Some(pin) if is_given => tracing::info!(%pin, "TLS with the given certificate"),
+        Some(pin) => tracing::info!(%pin, "TLS with the certificate that was made for this branch"),
+        None if config.listen.address.ip().is_loopback() => {
+            tracing::info!("plain HTTP, for this machine only: a device elsewhere needs TLS, here or in a proxy");
+        }
+        None => tracing::warn!(
+            "plain HTTP on every address, as listen.plain_http says: whoever is in between reads and changes everything"
+        ),
+    }
+    if config.limits.connections_max as u64 > room_for(config.limits.connections_max as u64) {
+        tracing::warn!("the system allows fewer open files than limits.connections_max (ulimit -n)");
+    }
+}
+
+/// Asks the system for as many open files as connections, the store and the log take; how many connections
+/// it allows.
+fn room_for(connections: u64) -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    let wanted = connections.saturating_add(FILES_BESIDE);
+    let Some(current) = now.current.filter(|current| *current < wanted) else { return connections };
+    let allowed = now.maximum.map_or(wanted, |maximum| wanted.min(maximum));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(allowed), maximum: now.maximum });
+    raised.map_or(current, |()| allowed).saturating_sub(FILES_BESIDE)
+}
+
+/// Open files that are no connections: the store's readers, the log, libraries.
+const FILES_BESIDE: u64 = 128;
+
+/// Where a running server is reached, and the key that it shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Here {
+    /// Its address, e.g. `https://10.0.0.2:7070`.
+    pub(super) url: String,
+    /// The pin of its key; `None` without TLS.
+    pub(super) pin: Option<Pin>,
+}
+
 /// The file in the data directory that says where the server listens while it does, so that links made
-/// beside it name the right address.
+/// beside it name the right address and key.
 pub(super) struct Address {
     file: PathBuf,
 }
@@ -79,9 +148,9 @@ pub(super) struct Address {
 impl Address {
     const FILE: &str = "address";
 
-    fn note(dir: &Path, url: &str) -> Result<Self, Error> {
+    fn note(dir: &Path, here: &Here) -> Result<Self, Error> {
         let file = dir.join(Self::FILE);
-        std::fs::write(&file, url).map_err(|e| {
+        here_at(&file, here).map_err(|e| {
             Error::new(ErrorKind::Storage, "无法写入数据目录", "the data directory cannot be written")
                 .caused_by(e)
         })?;
@@ -89,10 +158,19 @@ impl Address {
     }
 
     /// Where the server of this directory listens, as far as it said.
-    pub(super) fn of(dir: &Path) -> Option<String> {
-        let url = std::fs::read_to_string(dir.join(Self::FILE)).ok()?;
-        url.starts_with("http://").then_some(url)
+    pub(super) fn of(dir: &Path) -> Option<Here> {
+        let text = std::fs::read_to_string(dir.join(Self::FILE)).ok()?;
+        let mut lines = text.lines();
+        let url = lines.next()?.to_owned();
+        let pin = lines.next().and_then(|pin| pin.parse().ok());
+        let fits = if pin.is_some() { url.starts_with("https://") } else { url.starts_with("http://") };
+        fits.then_some(Here { url, pin })
     }
+}
+
+fn here_at(file: &Path, here: &Here) -> std::io::Result<()> {
+    let pin = here.pin.map(|pin| pin.to_string()).unwrap_or_default();
+    std::fs::write(file, format!("{}\n{pin}\n", here.url))
 }
 
 impl Drop for Address {

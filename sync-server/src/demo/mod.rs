@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::command::output::{Exit, Lang, Report};
 use crate::command::{entropy, people};
 use crate::config::LimitConfig;
+use crate::door::Door;
 use crate::hub::{Hub, HubOptions};
 use crate::serve;
 use audience::Audience;
@@ -167,12 +168,13 @@ impl Served {
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
         let limits = LimitConfig { stop_grace_s: 3, ..LimitConfig::default() };
         let (app, switch) = App::new(hub.clone(), clock.clone(), limits);
+        let door = Door::new(listener, None, &app.limits, &app.metrics)?;
         let (stop, told) = oneshot::channel::<()>();
         let until = async move {
             // A dropped sender means the same as a message.
             let _ = told.await;
         };
-        Ok(Self { url, stop, task: tokio::spawn(serve::serve(listener, app, switch, until)) })
+        Ok(Self { url, stop, task: tokio::spawn(serve::serve(door, app, switch, until)) })
     }
 
     async fn stop(self) -> Result<(), Error> {
@@ -235,7 +237,7 @@ impl Stage<'_> {
         for person in &self.day.people {
             let user = UserId::new(person.user.clone());
             let invitation = self.hub.invite(&user, INVITATION_MS, self.clock.now_ms(), entropy()?)?;
-            let link = people::link(url, &invitation.secret);
+            let link = people::link(url, &invitation.secret, None);
             let path = dir.join(format!("{}.sqlite3", person.key));
             let device = Device::enrolled(&link, &path, self.clock.clone(), self.day.utc_offset_min)?;
             players.push(Player { person: person.clone(), device });

@@ -41,6 +41,7 @@ use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::{ScopeId, UserId};
 use xunyuan_core::projection;
 use xunyuan_core::wire::key::Key;
+use xunyuan_core::wire::pin::{Pin, Voucher};
 
 pub use backup::BackupProgress;
 pub use definitions::Publication;
@@ -223,6 +224,12 @@ impl Hub {
     #[must_use]
     pub fn public_key(&self) -> [u8; 32] {
         self.inner.shared.identity.key.public()
+    }
+
+    /// The branch's word that a TLS key is its own.
+    #[must_use]
+    pub fn vouch_for(&self, pin: Pin, now_ms: i64) -> Voucher {
+        Voucher::signed(pin, now_ms, &self.inner.shared.identity.key)
     }
 
     /// The scopes that a person holds now, sorted.
