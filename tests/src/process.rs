@@ -10,6 +10,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value as Json;
+use ureq::Agent;
+use ureq::tls::TlsConfig;
 
 /// How long a server may take until it answers.
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -110,7 +112,11 @@ pub struct Branch {
     child: Child,
     dir: PathBuf,
     address: String,
+    settings: Settings,
 }
+
+/// Variables of the environment that a server is started with.
+pub type Settings = Vec<(&'static str, String)>;
 
 impl Branch {
     /// Makes a data directory with the embedded definitions and the sample organisation, and starts a
@@ -120,26 +126,37 @@ impl Branch {
     /// When the server does not answer in time.
     #[must_use]
     pub fn founded(dir: &Path) -> Self {
+        Self::founded_with(dir, Settings::new())
+    }
+
+    /// As [`Branch::founded`], with settings of its own.
+    ///
+    /// # Panics
+    /// When the server does not answer in time.
+    #[must_use]
+    pub fn founded_with(dir: &Path, settings: Settings) -> Self {
         let organisation = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/data/sample-org.json");
         std::fs::create_dir_all(dir).expect("the data directory can be made");
-        server(dir, "127.0.0.1:0", &["org", "load"]).good_with(organisation.as_os_str());
+        server(dir, "127.0.0.1:0", &settings, &["org", "load"]).good_with(organisation.as_os_str());
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("the loopback has a free port")
             .port();
-        Self::start(dir, &format!("127.0.0.1:{port}"))
+        Self::start(dir, &format!("127.0.0.1:{port}"), settings)
     }
 
-    fn start(dir: &Path, address: &str) -> Self {
-        let child = server(dir, address, &["serve"])
+    fn start(dir: &Path, address: &str, settings: Settings) -> Self {
+        let child = server(dir, address, &settings, &["serve"])
             .0
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");
-        let branch = Self { child, dir: dir.to_owned(), address: address.to_owned() };
+        let branch = Self { child, dir: dir.to_owned(), address: address.to_owned(), settings };
+        let tls = TlsConfig::builder().disable_verification(true).build();
+        let anyone: Agent = Agent::config_builder().tls_config(tls).build().into();
         let began = Instant::now();
-        while ureq::get(format!("{}/healthz", branch.url())).call().is_err() {
+        while anyone.get(format!("{}/healthz", branch.url())).call().is_err() {
             assert!(began.elapsed() < START_PATIENCE, "the server does not answer");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -149,7 +166,10 @@ impl Branch {
     /// Where it answers, e.g. `http://127.0.0.1:40123`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let has_tls = self.settings.iter().any(|(name, value)| {
+            *name == "XUNYUAN_TLS_CERTIFICATE" || (*name == "XUNYUAN_PLAIN_HTTP" && value == "never")
+        });
+        format!("{}://{}", if has_tls { "https" } else { "http" }, self.address)
     }
 
     /// The process id.
@@ -170,7 +190,16 @@ impl Branch {
     /// When it does not answer in time.
     pub fn restart(&mut self) {
         self.kill();
-        *self = Self::start(&self.dir.clone(), &self.address.clone());
+        self.move_to(&self.dir.clone());
+    }
+
+    /// Has the process killed and the server of another data directory answer at its address.
+    ///
+    /// # Panics
+    /// When it does not answer in time.
+    pub fn move_to(&mut self, dir: &Path) {
+        self.kill();
+        *self = Self::start(dir, &self.address.clone(), self.settings.clone());
     }
 
     /// Runs a command of the server beside it, on the same data directory.
@@ -179,7 +208,7 @@ impl Branch {
     /// When the program cannot be started.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Done {
-        server(&self.dir, &self.address, arguments).done()
+        server(&self.dir, &self.address, &self.settings, arguments).done()
     }
 
     /// A fresh invitation link for a person.
@@ -224,9 +253,10 @@ impl Server {
     }
 }
 
-fn server(dir: &Path, address: &str, arguments: &[&str]) -> Server {
+fn server(dir: &Path, address: &str, settings: &Settings, arguments: &[&str]) -> Server {
     let mut command = Command::new(program("xunyuan-server"));
     command.args(["--json", "--lang", "en", "--data"]).arg(dir).args(arguments);
     command.env_remove("XUNYUAN_CLOCK").env("XUNYUAN_LISTEN", address).stdin(Stdio::null());
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
     Server(command)
 }

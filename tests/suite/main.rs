@@ -28,6 +28,8 @@ mod reports;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod wire;
 #[cfg(test)]
 mod withdrawn;

@@ -14,13 +14,16 @@ pub(crate) const EXIT_NO_CONNECTION: u8 = 3;
 pub(crate) const EXIT_STORE: u8 = 4;
 /// The branch revoked this device and had its data erased.
 pub(crate) const EXIT_ERASED: u8 = 5;
+/// The server is not the branch that this device belongs to, as far as its key or certificate tells.
+pub(crate) const EXIT_NOT_TRUSTED: u8 = 6;
 
 /// The exit status of a process that ends with this failure.
 pub(crate) const fn exit_of(failure: &Failure) -> u8 {
     match failure.kind() {
         FailureKind::Refused | FailureKind::NotRecognised | FailureKind::Outdated => EXIT_REFUSED,
         FailureKind::Invalid | FailureKind::NotFound => EXIT_USAGE,
-        FailureKind::NoConnection | FailureKind::NotTrusted => EXIT_NO_CONNECTION,
+        FailureKind::NoConnection => EXIT_NO_CONNECTION,
+        FailureKind::NotTrusted => EXIT_NOT_TRUSTED,
         FailureKind::InUse
         | FailureKind::Newer
         | FailureKind::Corrupt

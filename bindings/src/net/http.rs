@@ -1,12 +1,19 @@
 //! Carries bytes to the branch and back, and says in words why that failed.
 
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use ureq::config::Config;
 use ureq::http::Response;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 use ureq::{Agent, Body, Proxy};
 use xunyuan_core::limits::REQUEST_BYTES_MAX;
+use xunyuan_core::wire::pin::Pin;
 
+use super::tls::{Distrust, OtherKey, Pinned};
 use crate::failure::{Failure, FailureKind};
 
 /// Longest wait for the connection itself.
@@ -30,6 +37,8 @@ pub struct CarryFailure {
     pub status: Option<u16>,
     /// How long the branch asked to wait, milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// The key that the server showed in TLS instead of the one that it was asked to.
+    pub shown: Option<Pin>,
 }
 
 /// What is sent to the branch.
@@ -37,6 +46,8 @@ pub struct CarryFailure {
 pub struct Letter<'l> {
     /// Where to.
     pub url: &'l str,
+    /// The one key that the server may show in TLS; `None` where public certificates are trusted.
+    pub pin: Option<Pin>,
     /// The device's bearer token, once it has one.
     pub token: Option<&'l str>,
     /// Media type of the body.
@@ -48,12 +59,16 @@ pub struct Letter<'l> {
 /// The one HTTP client of the device side; connections are kept and used again.
 #[derive(Clone, Debug)]
 pub struct Carrier {
-    agent: Agent,
+    config: Config,
+    /// For servers with public certificates, and those without TLS.
+    public: Agent,
+    /// For each key that is trusted alone.
+    pinned: Arc<Mutex<BTreeMap<[u8; 32], Agent>>>,
 }
 
 impl Carrier {
     /// A client under the name `app`, with time limits, through `proxy` where one is named
-    /// (`http://host:port`, `socks5://…`), else through the one that the environment names.
+    /// (`http://host:port`), else through the one that the environment names.
     ///
     /// # Errors
     /// `Invalid` when the proxy is no address.
@@ -67,7 +82,22 @@ impl Carrier {
             Some(address) => config.proxy(Some(Proxy::new(address).map_err(|_| no_proxy())?)),
             None => config,
         };
-        Ok(Self { agent: config.build().into() })
+        let config = config.build();
+        Ok(Self { public: config.clone().into(), config, pinned: Arc::default() })
+    }
+
+    /// The agent that trusts what is asked for.
+    fn agent(&self, pin: Option<Pin>) -> Result<Agent, CarryFailure> {
+        let Some(pin) = pin else { return Ok(self.public.clone()) };
+        let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(agent) = pinned.get(&pin.0) {
+            return Ok(agent.clone());
+        }
+        let tls = Pinned::new(pin).map_err(|error| unreachable(&error))?;
+        let connector = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default()).chain(tls);
+        let agent = Agent::with_parts(self.config.clone(), connector, DefaultResolver::default());
+        pinned.insert(pin.0, agent.clone());
+        Ok(agent)
     }
 
     /// `POST` of bytes; the bytes of the reply, within `most` where there is less time than usual.
@@ -75,28 +105,46 @@ impl Carrier {
     /// # Errors
     /// When the branch is not reached or answers with another status than 200.
     pub fn post(&self, letter: &Letter<'_>, most: Option<Duration>) -> Result<Vec<u8>, CarryFailure> {
-        let mut request = self.agent.post(letter.url).content_type(letter.content_type);
+        let mut request = self.agent(letter.pin)?.post(letter.url).content_type(letter.content_type);
         if let Some(token) = letter.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         if let Some(most) = most {
             request = request.config().timeout_global(Some(most.min(WHOLE))).build();
         }
-        let response = accepted(request.send(letter.body))?;
-        let body = response.into_body().into_with_config().limit(REPLY_BYTES_MAX).read_to_vec();
-        body.map_err(|error| unreachable(&error))
+        read(accepted(request.send(letter.body))?)
+    }
+
+    /// `GET` without a token; the bytes of the reply.
+    ///
+    /// # Errors
+    /// When the branch is not reached or answers with another status than 200.
+    pub fn get(&self, url: &str, pin: Option<Pin>, most: Option<Duration>) -> Result<Vec<u8>, CarryFailure> {
+        let most = most.map_or(WHOLE, |most| most.min(WHOLE));
+        let request = self.agent(pin)?.get(url).config().timeout_global(Some(most)).build();
+        read(accepted(request.call())?)
     }
 
     /// `GET` of the poke stream; its bytes as they come.
     ///
     /// # Errors
     /// When the branch is not reached or answers with another status than 200.
-    pub fn pokes(&self, url: &str, token: &str) -> Result<impl Read + Send + use<>, CarryFailure> {
-        let request = self.agent.get(url).header("Authorization", format!("Bearer {token}"));
+    pub fn pokes(
+        &self,
+        url: &str,
+        token: &str,
+        pin: Option<Pin>,
+    ) -> Result<impl Read + Send + use<>, CarryFailure> {
+        let request = self.agent(pin)?.get(url).header("Authorization", format!("Bearer {token}"));
         let request = request.header("Accept", "text/event-stream");
         let request = request.config().timeout_global(Some(POKES)).timeout_per_read(Some(SILENCE)).build();
         Ok(accepted(request.call())?.into_body().into_reader())
     }
+}
+
+fn read(response: Response<Body>) -> Result<Vec<u8>, CarryFailure> {
+    let body = response.into_body().into_with_config().limit(REPLY_BYTES_MAX).read_to_vec();
+    body.map_err(|error| unreachable(&error))
 }
 
 fn accepted(outcome: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, CarryFailure> {
@@ -112,13 +160,16 @@ fn accepted(outcome: Result<Response<Body>, ureq::Error>) -> Result<Response<Bod
         failure: refused(status, &said, retry_after_ms),
         status: Some(status),
         retry_after_ms,
+        shown: None,
     })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "ureq's errors are open-ended")]
 /// The failure for a connection that was not made or broke.
 fn unreachable(error: &ureq::Error) -> CarryFailure {
-    let mut kind = FailureKind::NoConnection;
+    if let Some(distrust) = Distrust::of(error) {
+        return not_trusted(&distrust);
+    }
     let (code, zh, en) = match error {
         ureq::Error::Timeout(_) => {
             ("timeout", "分公司服务器没有及时应答", "the branch server did not answer in time")
@@ -129,22 +180,49 @@ fn unreachable(error: &ureq::Error) -> CarryFailure {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
             ("address_invalid", "分公司服务器的地址有误", "the branch server's address is malformed")
         }
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
-            kind = FailureKind::NotTrusted;
-            (
-                "not_trusted",
-                "无法确认分公司服务器的身份(证书不可信)",
-                "the branch server's certificate is not trusted",
-            )
-        }
         ureq::Error::BodyExceedsLimit(_) => {
             ("reply_too_large", "分公司服务器的应答过大", "the branch server's answer is too large")
         }
         _ => ("no_connection", "连不上分公司服务器", "the branch server cannot be reached"),
     };
-    let failure = Failure::new(kind, code, zh, en)
-        .and(";已保存的内容都在本机,稍后再试", "; everything saved is kept on this device, try again later");
-    CarryFailure { failure, status: None, retry_after_ms: None }
+    unanswered(
+        Failure::no_connection(code, zh, en).and(
+            ";已保存的内容都在本机,稍后再试",
+            "; everything saved is kept on this device, try again later",
+        ),
+    )
+}
+
+/// The failure for a server that is not the branch, as far as TLS tells.
+fn not_trusted(distrust: &Distrust) -> CarryFailure {
+    let (shown, kind, code, zh, en) = match distrust {
+        Distrust::OtherKey(OtherKey { shown }) => (
+            Some(*shown),
+            FailureKind::NotTrusted,
+            "other_key",
+            "此地址上的服务器不是本设备所属的分公司(密钥不符):可能有人在中间冒充。没有发送任何内容,请联系分公司",
+            "the server at this address is not the branch that this device belongs to (its key is another one): somebody may be in between. Nothing was sent; ask the branch",
+        ),
+        Distrust::Certificate => (
+            None,
+            FailureKind::NotTrusted,
+            "not_trusted",
+            "无法确认分公司服务器的身份(证书不可信或已过期)。没有发送任何内容,请联系分公司",
+            "the branch server's certificate is not trusted, or has expired. Nothing was sent; ask the branch",
+        ),
+        Distrust::NoTls => (
+            None,
+            FailureKind::NoConnection,
+            "no_tls",
+            "此地址上应答的不是 HTTPS 服务器;请核对地址",
+            "what answers at this address does not speak HTTPS; check the address",
+        ),
+    };
+    CarryFailure { shown, ..unanswered(Failure::new(kind, code, zh, en)) }
+}
+
+const fn unanswered(failure: Failure) -> CarryFailure {
+    CarryFailure { failure, status: None, retry_after_ms: None, shown: None }
 }
 
 /// The failure for a status of the branch, in the branch's own words where it gave some.
@@ -238,7 +316,8 @@ mod tests {
     }
 
     fn post(url: &str) -> Result<Vec<u8>, CarryFailure> {
-        let letter = Letter { url, token: Some("t"), content_type: "application/cbor", body: b"abc" };
+        let letter =
+            Letter { url, pin: None, token: Some("t"), content_type: "application/cbor", body: b"abc" };
         Carrier::new("test/0", None).unwrap().post(&letter, None)
     }
 

@@ -7,6 +7,7 @@ mod backoff;
 mod http;
 mod pokes;
 mod sse;
+mod tls;
 
 pub use backoff::Backoff;
 pub use http::{Carrier, CarryFailure, Letter};

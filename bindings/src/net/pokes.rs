@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::thread;
 use std::time::{Duration, Instant};
+use xunyuan_core::wire::pin::Pin;
 
 use super::backoff::Backoff;
 use super::http::Carrier;
@@ -18,12 +19,14 @@ pub struct Pokes {
     pub server_url: String,
     /// The device's token.
     pub token: String,
+    /// The one key that the branch may show in TLS; `None` where public certificates are trusted.
+    pub pin: Option<Pin>,
     /// The network.
     pub carrier: Carrier,
 }
 
 impl Pokes {
-    /// Listens until the branch shuts this device out or `is_wanted` says no, and calls `heard` for
+    /// Listens until the branch shuts this device out, shows another key, or `is_wanted` says no, and calls `heard` for
     /// every poke. After a break it waits, connects again and calls `heard` as well, because a poke may
     /// have been missed meanwhile.
     ///
@@ -34,7 +37,7 @@ impl Pokes {
         let mut backoff = Backoff::default();
         loop {
             let mut asked = None;
-            match self.carrier.pokes(&url, &self.token) {
+            match self.carrier.pokes(&url, &self.token, self.pin) {
                 Ok(mut stream) => {
                     backoff.reset();
                     let mut reader = EventReader::default();
@@ -49,6 +52,11 @@ impl Pokes {
                     }
                 }
                 Err(failed) if matches!(failed.status, Some(401 | 403 | 404)) => return,
+                // The next exchange finds out whose key it is; who listens then knows the new one.
+                Err(failed) if failed.shown.is_some() => {
+                    heard();
+                    return;
+                }
                 Err(failed) => asked = failed.retry_after_ms,
             }
             let until = Instant::now() + backoff.next(asked);

@@ -38,8 +38,13 @@ pub fn enroll(
     let enrollment = Enrollment::prepare(link, app, &clock.moment()?)?;
     place.prove()?;
     let request = serde_json::to_vec(&enrollment.request).map_err(|_| unreadable())?;
-    let letter =
-        Letter { url: &enrollment.url, token: None, content_type: "application/json", body: &request };
+    let letter = Letter {
+        url: &enrollment.url,
+        pin: enrollment.pin,
+        token: None,
+        content_type: "application/json",
+        body: &request,
+    };
     let answer = carrier.post(&letter, None).map_err(|carried| carried.failure)?;
     let reply: EnrollReply = serde_json::from_slice(&answer).map_err(|_| unreadable())?;
     let file = place.file(reply.user.as_str(), &reply.device_code);

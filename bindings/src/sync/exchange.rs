@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 use xunyuan_core::replica::{Failure as NoAnswer, Progress, Replica};
 use xunyuan_core::wire::message::ReadmitReply;
+use xunyuan_core::wire::pin::{Pin, Voucher};
 
 use super::outcome::Outcome;
 use crate::clock::Clock;
@@ -44,6 +45,7 @@ enum Turn {
 /// A request as it leaves the replica.
 struct Request {
     url: String,
+    pin: Option<Pin>,
     token: String,
     kind: Kind,
     body: Vec<u8>,
@@ -54,6 +56,8 @@ enum Kind {
     Exchange,
     /// Asks a branch that has forgotten this device to take it in again.
     Readmission,
+    /// Asks a server that showed another key in TLS for the branch's word for it.
+    Voucher,
 }
 
 /// An exchange that is under way.
@@ -64,9 +68,11 @@ struct Course {
     answered: Option<(Request, Result<Vec<u8>, CarryFailure>)>,
     /// What is asked next, out of turn.
     next: Option<Request>,
-    /// The exchange whose sender the branch did not know, while it is asked to take it in again.
+    /// The exchange that was not answered, while it is asked to take the device in again, or whose the
+    /// server's other key is.
     unheard: Option<(Request, CarryFailure)>,
     is_readmission_tried: bool,
+    is_voucher_tried: bool,
     /// True once the branch has nothing more.
     is_asked_out: bool,
     barren: u32,
@@ -134,13 +140,14 @@ impl Line<'_> {
     }
 
     fn carry(&self, request: &Request) -> Result<Vec<u8>, CarryFailure> {
-        let content_type = match request.kind {
+        let most = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        let Request { url, pin, token, kind, body } = request;
+        let content_type = match kind {
             Kind::Exchange => "application/cbor",
             Kind::Readmission => "application/json",
+            Kind::Voucher => return self.carrier.get(url, *pin, most),
         };
-        let letter =
-            Letter { url: &request.url, token: Some(&request.token), content_type, body: &request.body };
-        self.carrier.post(&letter, self.until.map(|until| until.saturating_duration_since(Instant::now())))
+        self.carrier.post(&Letter { url, pin: *pin, token: Some(token), content_type, body }, most)
     }
 
     /// True when too little time is left for one more request.
@@ -170,18 +177,7 @@ impl Course {
         let Some((request, answer)) = self.answered.take() else { return Ok(()) };
         match (request.kind, answer) {
             (Kind::Exchange, Ok(answer)) => self.take_reply(replica, &answer, clock),
-            (Kind::Exchange, Err(carried)) => {
-                let readmission = if carried.status == Some(401) && !self.is_readmission_tried {
-                    replica.readmission()?.and_then(|certificate| serde_json::to_vec(&certificate).ok())
-                } else {
-                    None
-                };
-                let Some(body) = readmission else { return self.fail(replica, carried, clock) };
-                self.is_readmission_tried = true;
-                self.next = Some(Request::new(replica, Kind::Readmission, body));
-                self.unheard = Some((request, carried));
-                Ok(())
-            }
+            (Kind::Exchange, Err(carried)) => self.ask_out_of_turn(replica, request, carried, clock),
             (Kind::Readmission, answer) => {
                 let Some((unheard, carried)) = self.unheard.take() else { return Ok(()) };
                 let reply = answer.ok().and_then(|bytes| serde_json::from_slice::<ReadmitReply>(&bytes).ok());
@@ -190,7 +186,49 @@ impl Course {
                 self.next = Some(unheard);
                 Ok(())
             }
+            (Kind::Voucher, answer) => {
+                let Some((unheard, carried)) = self.unheard.take() else { return Ok(()) };
+                let voucher = answer.ok().and_then(|bytes| serde_json::from_slice::<Voucher>(&bytes).ok());
+                let is_taken = match (voucher, request.pin) {
+                    (Some(voucher), Some(shown)) => replica.take_voucher(&voucher, shown)?,
+                    _ => false,
+                };
+                if !is_taken {
+                    return self.fail(replica, carried, clock);
+                }
+                self.next = Some(Request { pin: request.pin, ..unheard });
+                Ok(())
+            }
         }
+    }
+
+    /// What an exchange that was not answered leads to: a question that may help, once, or its failure.
+    fn ask_out_of_turn(
+        &mut self,
+        replica: &mut Replica,
+        request: Request,
+        carried: CarryFailure,
+        clock: &Clock,
+    ) -> Result<(), Failure> {
+        let question = if let Some(shown) = carried.shown.filter(|_| !self.is_voucher_tried) {
+            self.is_voucher_tried = true;
+            // To the holder of that very key, and without the token.
+            let asked = Request::new(replica, Kind::Voucher, Vec::new());
+            Some(Request { pin: Some(shown), token: String::new(), ..asked })
+        } else if carried.status == Some(401) && !self.is_readmission_tried {
+            self.is_readmission_tried = true;
+            let certificate = replica.readmission()?;
+            let body = certificate.and_then(|certificate| serde_json::to_vec(&certificate).ok());
+            body.map(|body| Request::new(replica, Kind::Readmission, body))
+        } else {
+            None
+        };
+        if question.is_none() {
+            return self.fail(replica, carried, clock);
+        }
+        self.next = question;
+        self.unheard = Some((request, carried));
+        Ok(())
     }
 
     fn take_reply(&mut self, replica: &mut Replica, answer: &[u8], clock: &Clock) -> Result<(), Failure> {
@@ -225,8 +263,15 @@ impl Request {
         let path = match kind {
             Kind::Exchange => "/v1/exchange",
             Kind::Readmission => "/v1/readmit",
+            Kind::Voucher => "/v1/voucher",
         };
-        Self { url: format!("{}{path}", identity.server_url), token: identity.token.clone(), kind, body }
+        Self {
+            url: format!("{}{path}", identity.server_url),
+            pin: identity.pin,
+            token: identity.token.clone(),
+            kind,
+            body,
+        }
     }
 }
 

@@ -138,10 +138,7 @@ impl Replica {
     /// Storage errors.
     pub fn take_voucher(&mut self, voucher: &Voucher, shown: Pin) -> Result<bool, Error> {
         let Identity { pin, pin_at_ms, server_key, .. } = &self.identity;
-        if pin.is_none()
-            || voucher.pin != shown
-            || voucher.at_ms <= *pin_at_ms
-            || !voucher.is_of(server_key)
+        if pin.is_none() || voucher.pin != shown || voucher.at_ms <= *pin_at_ms || !voucher.is_of(server_key)
         {
             return Ok(false);
         }

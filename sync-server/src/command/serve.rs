@@ -3,6 +3,7 @@
 use serde_json::json;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use xunyuan_core::error::{Error, ErrorKind};
@@ -56,12 +57,15 @@ async fn listen(context: &Context, hub: &Hub) -> Result<Report, Error> {
     app.shown.clone_from(&shown);
     let door = Door::new(listener, shown.as_ref(), &config.limits, &app.metrics)?;
     let until = serve::signalled()?;
-    let here = Here { url: format!("{}://{address}", scheme(shown.is_some())), pin: shown.as_ref().map(|s| s.pin()) };
+    let here = Here {
+        url: format!("{}://{address}", scheme(shown.is_some())),
+        pin: shown.as_ref().map(|s| s.pin()),
+    };
     let place = Address::note(&config.data.dir, &here)?;
     announce(config, &here);
     let fresh = shown.map(|shown| {
         let (file, url) = (place.file.clone(), here.url.clone());
-        tokio::spawn(shown.keep_fresh(move |pin| {
+        tokio::spawn(shown.keep_fresh(CERTIFICATE_LOOK, move |pin| {
             if here_at(&file, &Here { url: url.clone(), pin: Some(pin) }).is_err() {
                 tracing::warn!("links that are made beside the server name the old key: the data directory cannot be written");
             }
@@ -88,7 +92,8 @@ const fn scheme(has_tls: bool) -> &'static str {
 fn say(context: &Context, here: &Here) {
     let Here { url, pin } = here;
     let line = if context.json {
-        json!({"listening": url, "pin": pin.map(|pin| pin.to_string()), "pid": std::process::id()}).to_string()
+        json!({"listening": url, "pin": pin.map(|pin| pin.to_string()), "pid": std::process::id()})
+            .to_string()
     } else {
         format!("{} {url}", context.lang.pick("服务已启动:", "listening on"))
     };
@@ -104,7 +109,9 @@ fn announce(config: &Config, here: &Here) {
         Some(pin) if is_given => tracing::info!(%pin, "TLS with the given certificate"),
         Some(pin) => tracing::info!(%pin, "TLS with the certificate that was made for this branch"),
         None if config.listen.address.ip().is_loopback() => {
-            tracing::info!("plain HTTP, for this machine only: a device elsewhere needs TLS, here or in a proxy");
+            tracing::info!(
+                "plain HTTP, for this machine only: a device elsewhere needs TLS, here or in a proxy"
+            );
         }
         None => tracing::warn!(
             "plain HTTP on every address, as listen.plain_http says: whoever is in between reads and changes everything"
@@ -127,6 +134,8 @@ fn room_for(connections: u64) -> u64 {
     raised.map_or(current, |()| allowed).saturating_sub(FILES_BESIDE)
 }
 
+/// How often the files of the certificate are looked at.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
 /// Open files that are no connections: the store's readers, the log, libraries.
 const FILES_BESIDE: u64 = 128;
 

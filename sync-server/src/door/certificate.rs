@@ -15,9 +15,6 @@ use xunyuan_core::wire::pin::Pin;
 use super::made;
 use crate::config::Config;
 
-/// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-
 /// What a TLS server shows to devices, and where it is read from. Connections that are open keep the
 /// certificate that they began with.
 #[derive(Debug)]
@@ -73,13 +70,14 @@ impl Shown {
         self.current.read().unwrap_or_else(PoisonError::into_inner).pin
     }
 
-    /// Reads the files again whenever they changed and have been left alone since; what cannot be shown is
-    /// said in the log, and the one before stays. `changed` hears of another key. Never ends by itself.
-    pub async fn keep_fresh(self: Arc<Self>, changed: impl Fn(Pin) + Send + 'static) {
+    /// Reads the files again, looking at them as often as `every`, when they changed and have been left alone
+    /// since; what cannot be shown is said in the log, and the one before stays. `changed` hears of another
+    /// key. Never ends by itself.
+    pub async fn keep_fresh(self: Arc<Self>, every: Duration, changed: impl Fn(Pin) + Send + 'static) {
         let mut seen = self.current.read().unwrap_or_else(PoisonError::into_inner).trace;
         let mut settled = seen;
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(every).await;
             let now = self.files.trace();
             if now != seen {
                 // Perhaps one file is written and the other is not yet.
@@ -133,7 +131,11 @@ impl Current {
         let certified = CertifiedKey::from_der(chain, key, &default_provider()).map_err(|cause| {
             Error::new(
                 ErrorKind::Invalid,
-                format!("证书 {} 与私钥 {} 不配套或无法使用", files.certificate.display(), files.key.display()),
+                format!(
+                    "证书 {} 与私钥 {} 不配套或无法使用",
+                    files.certificate.display(),
+                    files.key.display()
+                ),
                 format!(
                     "the certificate {} and the key {} do not fit each other, or cannot be used",
                     files.certificate.display(),
@@ -142,7 +144,8 @@ impl Current {
             )
             .caused_by(cause)
         })?;
-        let pin = parsed(certified.end_entity_cert()).map(|known| Pin::of_key(&known.subject_public_key_info()));
+        let pin =
+            parsed(certified.end_entity_cert()).map(|known| Pin::of_key(&known.subject_public_key_info()));
         let pin = pin.map_err(|cause| unreadable(&files.certificate, cause))?;
         Ok(Self { certified: Arc::new(certified), pin, trace })
     }

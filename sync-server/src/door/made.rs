@@ -3,7 +3,7 @@
 //! Devices know the key by its pin, so the key stays and the certificate has no end; its names matter to
 //! browsers only. It is made again, for the same key, when the settings name more than it does.
 
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, date_time_ymd};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
@@ -26,28 +26,29 @@ pub(super) fn files(dir: &Path, names: &[String]) -> Result<Files, Error> {
         let key = KeyPair::generate().map_err(unwritable)?;
         put(&files.key, &key.serialize_pem(), true)?;
     }
-    if !names_all(&files.certificate, names) {
-        let text = std::fs::read_to_string(&files.key).map_err(unwritable)?;
-        let key = KeyPair::from_pem(&text).map_err(|cause| {
-            Error::new(
-                ErrorKind::Invalid,
-                format!("私钥文件已损坏:{};移走它会生成新的私钥", files.key.display()),
-                format!("the key file is damaged: {}; without it a new key is made", files.key.display()),
-            )
-            .caused_by(cause)
-        })?;
+    let text = std::fs::read_to_string(&files.key).map_err(unwritable)?;
+    let key = KeyPair::from_pem(&text).map_err(|cause| {
+        Error::new(
+            ErrorKind::Invalid,
+            format!("私钥文件已损坏:{};移走它会生成新的私钥", files.key.display()),
+            format!("the key file is damaged: {}; without it a new key is made", files.key.display()),
+        )
+        .caused_by(cause)
+    })?;
+    if !fits(&files.certificate, &key, names) {
         put(&files.certificate, &certificate(&key, names)?, false)?;
     }
     Ok(files)
 }
 
-/// True when the certificate in this file covers every name.
-fn names_all(path: &Path, names: &[String]) -> bool {
+/// True when the certificate in this file is for the key and covers every name.
+fn fits(path: &Path, key: &KeyPair, names: &[String]) -> bool {
     let Ok(chain) = chain_of(path) else { return false };
     let Some(Ok(certificate)) = chain.first().map(|first| parsed(Ok(first))) else { return false };
-    names.iter().all(|name| {
+    let covers = |name: &String| {
         ServerName::try_from(name.as_str()).is_ok_and(|name| verify_server_name(&certificate, &name).is_ok())
-    })
+    };
+    *certificate.subject_public_key_info() == *key.subject_public_key_info() && names.iter().all(covers)
 }
 
 fn certificate(key: &KeyPair, names: &[String]) -> Result<String, Error> {
@@ -126,6 +127,10 @@ mod tests {
         files(&dir, &names(&["sync.example.cn", "10.0.0.2"])).unwrap();
         assert_ne!(read(&made.certificate), certificate);
         assert_eq!(read(&made.key), key);
+        std::fs::remove_file(&made.key).unwrap();
+        let certificate = read(&made.certificate);
+        files(&dir, &names(&["127.0.0.1"])).unwrap();
+        assert_ne!(read(&made.certificate), certificate, "a new key has a certificate of its own");
         assert!(files(&dir, &names(&["后台"])).is_err());
         let left: Vec<_> = std::fs::read_dir(&dir).unwrap().collect();
         assert_eq!(left.len(), 2, "{left:?}");

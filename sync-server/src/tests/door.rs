@@ -13,6 +13,9 @@ use tokio_rustls::rustls::{
 };
 use xunyuan_core::wire::pin::{Pin, Voucher};
 
+/// How often certificates are looked at here.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Trusts everyone: these tests look at what the server does.
 #[derive(Debug)]
 struct Everyone;
@@ -150,7 +153,8 @@ fn plain_http_on_a_tls_port_is_told_so() {
 fn garbage_ends_alone_and_counts_as_a_failed_handshake() {
     let server = Server::secured(LimitConfig::default());
     let hello_cut = [22, 3, 1, 0x40, 0, 1, 0, 0x3f, 0xfc];
-    for garbage in [&[0][..], &[0xff; 600], b"\x80\x2e\x01\x00\x02", b"SSH-2.0-x", &hello_cut, &[22; 70_000]] {
+    for garbage in [&[0][..], &[0xff; 600], b"\x80\x2e\x01\x00\x02", b"SSH-2.0-x", &hello_cut, &[22; 70_000]]
+    {
         let mut socket = TcpStream::connect(server.address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(12))).unwrap();
         // The server may have hung up by now.
@@ -211,14 +215,14 @@ fn another_certificate_is_shown_without_a_stop_and_a_bad_one_is_not() {
     let mut server = given(&keys[0]);
     let shown = server.app.shown.clone().unwrap();
     let (told, heard) = std::sync::mpsc::channel();
-    let fresh = server.runtime.spawn(Arc::clone(&shown).keep_fresh(move |pin| told.send(pin).unwrap()));
+    let fresh = server.runtime.spawn(Arc::clone(&shown).keep_fresh(LOOK, move |pin| told.send(pin).unwrap()));
     let mut before = Line::to(&server);
     let first = before.pin();
     let settled = |expected: Pin| {
         let began = Instant::now();
         while shown.pin() != expected {
             assert!(began.elapsed() < Duration::from_secs(15));
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(LOOK);
         }
     };
 
@@ -230,10 +234,10 @@ fn another_certificate_is_shown_without_a_stop_and_a_bad_one_is_not() {
 
     // A key that does not fit, then no certificate at all: the one before stays.
     std::fs::write(server.dir.join("k.pem"), keys[0].serialize_pem()).unwrap();
-    std::thread::sleep(Duration::from_secs(5));
+    std::thread::sleep(LOOK * 8);
     assert_eq!(Line::to(&server).pin(), second);
     std::fs::write(server.dir.join("c.pem"), "nonsense").unwrap();
-    std::thread::sleep(Duration::from_secs(5));
+    std::thread::sleep(LOOK * 8);
     assert_eq!(Line::to(&server).pin(), second);
 
     // Renewed for the first key, long expired by its dates: what counts is the key.

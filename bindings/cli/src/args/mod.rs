@@ -34,6 +34,9 @@ pub(crate) struct Cli {
     /// The replica file (default: the only *.xunyuan file in the data directory)
     #[arg(long, global = true, value_name = "FILE", env = "XUNYUAN_REPLICA", hide_env_values = true)]
     pub(crate) replica: Option<PathBuf>,
+    /// Proxy towards the branch, http://host:port (default: what HTTPS_PROXY and the like name)
+    #[arg(long, global = true, value_name = "URL", env = "XUNYUAN_PROXY", hide_env_values = true)]
+    pub(crate) proxy: Option<String>,
     /// Print help
     #[arg(short = 'h', long, global = true, action = ArgAction::Help)]
     help: Option<bool>,

@@ -180,6 +180,7 @@ const GLOBAL: &[(&str, &str)] = &[
     ("lang", "输出语言,zh 或 en(默认:按系统区域,否则中文)"),
     ("json", "输出一个 JSON 对象"),
     ("replica", "数据文件(默认:数据目录中唯一的 *.xunyuan 文件)"),
+    ("proxy", "通往分公司的代理,http://主机:端口(默认:HTTPS_PROXY 等环境变量所指)"),
     ("help", "显示帮助"),
     ("version", "显示版本"),
 ];

@@ -2,33 +2,21 @@
 
 use serde_json::json;
 use std::path::Path;
-use xunyuan_ffi::clock::Clock;
-use xunyuan_ffi::net::Carrier;
 use xunyuan_ffi::place::Place;
 use xunyuan_ffi::sync::{self, Enrolled};
 
 use crate::device::APP;
 use crate::failure::Failure;
-use crate::output::{Output, Report, Tone};
-use crate::place;
+use crate::output::{Report, Tone};
+use crate::place::data_dir;
 use crate::sync::{Session, outcome_json, outcome_lines};
 
 /// Turns a link into a replica and makes the first exchange, so that work can begin without signal.
-pub(super) fn enroll(
-    link: &str,
-    dir: Option<&Path>,
-    named: Option<&Path>,
-    clock: &Clock,
-    output: &Output,
-) -> Result<Report, Failure> {
-    let place = match (dir, named) {
-        (Some(dir), _) => Place::Dir(dir.to_owned()),
-        (None, Some(file)) => Place::File(file.to_owned()),
-        (None, None) => Place::Dir(place::data_dir()?),
-    };
-    let carrier = Carrier::new(APP, None)?;
-    let Enrolled { mut replica, file, grants } = sync::enroll(link, &place, APP, &carrier, clock)?;
-    let outcome = Session { carrier: &carrier, clock, output }.exchange(&mut replica);
+pub(super) fn enroll(link: &str, place: &Place, session: &Session<'_>) -> Result<Report, Failure> {
+    let output = session.output;
+    let Enrolled { mut replica, file, grants } =
+        sync::enroll(link, place, APP, session.carrier, session.clock)?;
+    let outcome = session.exchange(&mut replica);
     let identity = replica.identity();
     let name = replica.catalog().user(&identity.user).map_or(identity.user.as_str(), |known| &known.name);
     let (user, device_code) = (identity.user.as_str(), &identity.device_code);
@@ -63,4 +51,13 @@ pub(super) fn enroll(
         "exchange": outcome_json(&outcome),
     });
     Ok(Report::done(json, lines.join("\n")))
+}
+
+/// Where the new replica file goes.
+pub(super) fn place(dir: Option<&Path>, named: Option<&Path>) -> Result<Place, Failure> {
+    Ok(match (dir, named) {
+        (Some(dir), _) => Place::Dir(dir.to_owned()),
+        (None, Some(file)) => Place::File(file.to_owned()),
+        (None, None) => Place::Dir(data_dir()?),
+    })
 }

@@ -16,12 +16,14 @@ mod standing;
 use std::collections::BTreeMap;
 use xunyuan_core::document::model::Value;
 use xunyuan_ffi::clock::Clock;
+use xunyuan_ffi::net::Carrier;
 use xunyuan_ffi::place::damaged;
 
 use crate::args::{Cli, Command, tree};
-use crate::device::Device;
+use crate::device::{APP, Device};
 use crate::failure::Failure;
 use crate::output::{Output, Report};
+use crate::sync::Session;
 
 /// Named values of a form, as the core takes them.
 type Fields = BTreeMap<String, Value>;
@@ -38,11 +40,13 @@ pub(crate) fn run(cli: &Cli, clock: &Clock, output: &Output) -> Result<Report, F
         return Ok(Report::done(serde_json::json!({ "script": script }), script));
     }
     let named = cli.replica.as_deref();
+    let carrier = || Carrier::new(APP, cli.proxy.as_deref());
     if let Command::Enroll { link, dir } = &cli.command {
-        return enroll::enroll(link, dir.as_deref(), named, clock, output);
+        let place = enroll::place(dir.as_deref(), named)?;
+        return enroll::enroll(link, &place, &Session { carrier: &carrier()?, clock, output });
     }
     if let Command::Sync(args) = &cli.command {
-        return standing::sync(named, *args, clock, output);
+        return standing::sync(named, *args, &Session { carrier: &carrier()?, clock, output });
     }
     let mut device = Device::open(named, clock, output)?;
     let outcome = if let Command::Whoami = &cli.command {

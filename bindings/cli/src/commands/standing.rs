@@ -7,8 +7,6 @@ use std::time::Duration;
 use xunyuan_core::replica::{ExportedRun, RefusedChange, Status};
 
 use crate::args::SyncArgs;
-use xunyuan_ffi::clock::Clock;
-use xunyuan_ffi::net::Carrier;
 use xunyuan_ffi::place::{dir_of, open, replicas_in, write_new};
 
 use crate::device::{APP, Device};
@@ -194,12 +192,7 @@ fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
 }
 
 /// Exchanges for every replica beside the one that is meant, each under its own name.
-pub(super) fn sync(
-    named: Option<&Path>,
-    args: SyncArgs,
-    clock: &Clock,
-    output: &Output,
-) -> Result<Report, Failure> {
+pub(super) fn sync(named: Option<&Path>, args: SyncArgs, session: &Session<'_>) -> Result<Report, Failure> {
     let dir = named.map_or_else(place::data_dir, |file| Ok(dir_of(file)))?;
     let files = || {
         let named = named.filter(|file| file.is_file()).map(Path::to_owned);
@@ -210,10 +203,8 @@ pub(super) fn sync(
     if files().is_empty() || named.is_some_and(|file| !file.is_file()) {
         place::replica_file(named)?;
     }
-    let carrier = Carrier::new(APP, None)?;
-    let session = Session { carrier: &carrier, clock, output };
     if args.watch {
-        watch(&session, || files().into_iter().collect(), Duration::from_secs(args.every))?;
+        watch(session, || files().into_iter().collect(), Duration::from_secs(args.every))?;
         return Ok(Report::done(json!({ "watch": "ended" }), String::new()));
     }
     let mut report = Report { json: json!([]), text: String::new(), exit: EXIT_DONE };
@@ -223,7 +214,7 @@ pub(super) fn sync(
     let all = files();
     let alone = all.len() == 1;
     for file in all {
-        let (json, text, exit) = sync_one(&session, &file);
+        let (json, text, exit) = sync_one(session, &file);
         // Who shares the device with somebody that was shut out before has nothing to do with it.
         let is_meant = alone || named.is_some_and(|named| same_file(named, &file));
         if json["erased"] != true || json["wiped"] == true || is_meant {

@@ -10,7 +10,7 @@ use std::fs;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 use xunyuan_ffi::net::{Backoff, Pokes};
 use xunyuan_ffi::place;
@@ -33,7 +33,7 @@ type Trace = Vec<Option<(u64, SystemTime)>>;
 struct Watched {
     due: Instant,
     trace: Trace,
-    listening: bool,
+    listener: Option<JoinHandle<()>>,
     offline: bool,
     backoff: Backoff,
 }
@@ -94,7 +94,7 @@ impl Watched {
         Self {
             due: Instant::now(),
             trace: Trace::new(),
-            listening: false,
+            listener: None,
             offline: false,
             backoff: Backoff::default(),
         }
@@ -128,15 +128,17 @@ impl Watched {
         let user = replica.user().clone();
         let person =
             replica.catalog().user(&user).map_or_else(|| user.to_string(), |known| known.name.clone());
-        if !self.listening && outcome.failure.is_none() {
+        // One that ended knew another key or token of the branch than the device knows now.
+        let is_listening = self.listener.as_ref().is_some_and(|listener| !listener.is_finished());
+        if !is_listening && outcome.failure.is_none() {
             let identity = replica.identity();
             let pokes = Pokes {
                 server_url: identity.server_url.clone(),
                 token: identity.token.clone(),
+                pin: identity.pin,
                 carrier: session.carrier.clone(),
             };
-            listen(file.to_owned(), pokes, sender.clone());
-            self.listening = true;
+            self.listener = Some(listen(file.to_owned(), pokes, sender.clone()));
         }
         let erased = replica.is_erased();
         drop(replica);
@@ -180,8 +182,8 @@ impl Watched {
 }
 
 /// Listens for pokes on a thread of its own.
-fn listen(file: PathBuf, pokes: Pokes, sender: Sender<PathBuf>) {
-    thread::spawn(move || pokes.listen(|| true, || drop(sender.send(file.clone()))));
+fn listen(file: PathBuf, pokes: Pokes, sender: Sender<PathBuf>) -> JoinHandle<()> {
+    thread::spawn(move || pokes.listen(|| true, || drop(sender.send(file.clone()))))
 }
 
 fn trace(file: &Path) -> Trace {

@@ -10,6 +10,7 @@ use crate::error::Refusal;
 use crate::projection::Filter;
 use crate::replica::inspection::Answer;
 use crate::wire::message::EnrollReply;
+use crate::wire::pin::{Pin, Voucher};
 
 const DAY_MS: i64 = 86_400_000;
 /// 2026-11-23T09:06+08:00.
@@ -77,6 +78,31 @@ fn enrolled(path: &Path, user: &str, enrollment: &Enrollment) -> Replica {
         certificate: None,
     };
     Replica::create(path, enrollment, &reply).unwrap()
+}
+
+#[test]
+fn another_key_of_the_server_is_trusted_on_the_newest_word_of_the_branch_alone() {
+    let pins = [Pin([1; 32]), Pin([2; 32]), Pin([3; 32])];
+    let mut device = Device::of("u.pt01", "voucher");
+    let branch = Key::from_seed(&[9; 32]);
+    device.replica.identity.server_key = branch.public();
+    let word = |pin, at_ms| Voucher::signed(pin, at_ms, &branch);
+    assert!(!device.replica.take_voucher(&word(pins[1], NOW_MS + 5), pins[1]).unwrap(), "it has no pin");
+    device.replica.identity.pin = Some(pins[0]);
+    assert_eq!(device.replica.identity().pin_at_ms, NOW_MS, "as of the enrolment");
+    for (voucher, shown) in [
+        (word(pins[1], NOW_MS), pins[1]),
+        (word(pins[1], NOW_MS + 5), pins[2]),
+        (Voucher::signed(pins[1], NOW_MS + 5, &Key::from_seed(&[8; 32])), pins[1]),
+    ] {
+        assert!(!device.replica.take_voucher(&voucher, shown).unwrap(), "{voucher:?}");
+    }
+    assert!(device.replica.take_voucher(&word(pins[1], NOW_MS + 5), pins[1]).unwrap());
+    assert!(!device.replica.take_voucher(&word(pins[0], NOW_MS + 4), pins[0]).unwrap(), "an older word");
+    let Device { replica, path, .. } = device;
+    drop(replica);
+    let kept = Replica::open(&path).unwrap();
+    assert_eq!((kept.identity().pin, kept.identity().pin_at_ms), (Some(pins[1]), NOW_MS + 5));
 }
 
 fn text(value: &str) -> Value {
