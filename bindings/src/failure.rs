@@ -25,6 +25,8 @@ pub enum FailureKind {
     InUse,
     /// A newer version of the product wrote the replica file: update this program.
     Newer,
+    /// The replica file is encrypted and the key is missing or another one, or it is not and there is a key.
+    Key,
     /// The replica file is damaged: it is set aside, enrol again.
     Corrupt,
     /// One value of the replica file is damaged: the rest goes on.
@@ -148,6 +150,7 @@ impl From<Error> for Failure {
             ErrorKind::Protocol => FailureKind::NoConnection,
             ErrorKind::Busy => FailureKind::InUse,
             ErrorKind::Newer => FailureKind::Newer,
+            ErrorKind::Key => FailureKind::Key,
             ErrorKind::Corrupt => FailureKind::Corrupt,
             ErrorKind::Damaged => FailureKind::Damaged,
             ErrorKind::Full => FailureKind::Full,

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use xunyuan_core::replica::Replica;
+use xunyuan_core::sqlite::FileKey;
 
 use crate::clock::Clock;
 use crate::failure::{Failure, FailureKind};
@@ -68,12 +69,13 @@ fn prove_writable(dir: &Path) -> std::io::Result<()> {
     fs::remove_file(&probe)
 }
 
-/// Opens a replica file. A damaged one is set aside, and the failure says where.
+/// Opens a replica file with its key, where it is encrypted. A damaged one is set aside, and the failure says
+/// where.
 ///
 /// # Errors
-/// As [`Replica::open`].
-pub fn open(file: &Path, clock: &Clock) -> Result<Replica, Failure> {
-    Replica::open(file).map_err(|error| damaged(file, error.into(), clock))
+/// As [`Replica::open_with`].
+pub fn open(file: &Path, key: Option<&FileKey>, clock: &Clock) -> Result<Replica, Failure> {
+    Replica::open_with(file, key).map_err(|error| damaged(file, error.into(), clock))
 }
 
 /// The failure of a store that could not be used. A damaged replica file is set aside first, so that

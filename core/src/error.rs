@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Busy,
     /// The store was written by a newer version of the product: update first.
     Newer,
+    /// The store is encrypted and the key is missing or another one; or it is not, and a key was given.
+    Key,
     /// The store's file is damaged.
     Corrupt,
     /// A value in the store is not what was written there: what needs it cannot be done, the rest can.
@@ -88,6 +90,7 @@ impl Error {
             ErrorKind::NotFound => "not_found",
             ErrorKind::Busy => "busy",
             ErrorKind::Newer => "newer",
+            ErrorKind::Key => "key",
             ErrorKind::Corrupt => "corrupt",
             ErrorKind::Damaged => "damaged",
             ErrorKind::Full => "full",

@@ -121,9 +121,11 @@ impl Problem {
                 Arc::make_mut(&mut problem.0).cause = Some(error.to_string());
                 problem
             }
-            ErrorKind::Newer | ErrorKind::Corrupt | ErrorKind::Damaged | ErrorKind::Storage => {
-                Self::internal(error)
-            }
+            ErrorKind::Newer
+            | ErrorKind::Key
+            | ErrorKind::Corrupt
+            | ErrorKind::Damaged
+            | ErrorKind::Storage => Self::internal(error),
         }
     }
 

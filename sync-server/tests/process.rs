@@ -1,6 +1,9 @@
 //! The server's program as a real process: one server per directory, commands beside it, a clean stop,
 //! and the demonstration.
 
+// SQLite is linked by the core.
+use xunyuan_core as _;
+
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

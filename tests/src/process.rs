@@ -106,6 +106,63 @@ pub fn terminal(replica: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Starts a free patrol on a device, with options of the terminal, and returns its document id.
+///
+/// # Panics
+/// When the patrol is not started.
+#[must_use]
+pub fn patrol(replica: &Path, options: &[&str]) -> String {
+    let free = ["start", "--checklist", "tpl.park_patrol", "--project", "pj.lanyuan"];
+    let started = xunyuan(replica, &[options, &free].concat()).good();
+    started.json["document"].as_str().expect("a patrol has an id").to_owned()
+}
+
+/// A device that watches for news of the branch in a process of its own; killed when dropped.
+#[derive(Debug)]
+pub struct Watching {
+    child: Child,
+    replica: PathBuf,
+}
+
+impl Watching {
+    /// Starts watching, and waits until pokes are listened for.
+    ///
+    /// # Panics
+    /// When the terminal cannot be started.
+    #[must_use]
+    pub fn on(replica: &Path) -> Self {
+        let mut command = terminal(replica, &["sync", "--watch", "--every", "600"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().expect("the terminal starts");
+        std::thread::sleep(Duration::from_millis(1_500));
+        Self { child, replica: replica.to_owned() }
+    }
+
+    /// Waits until a document has come.
+    ///
+    /// # Panics
+    /// When it does not come in time.
+    pub fn until_listed(&self, document: &str) {
+        let began = Instant::now();
+        loop {
+            // The watcher may hold the file; it lets go between two exchanges.
+            let list = xunyuan(&self.replica, &["list"]);
+            if list.code == Some(0) && list.out.contains(document) {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "the poke did not come through: {}", list.out);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A branch server in a process of its own, on a free port of the loopback; killed when dropped.
 #[derive(Debug)]
 pub struct Branch {

@@ -12,6 +12,8 @@ mod damage;
 #[cfg(test)]
 mod drafts;
 #[cfg(test)]
+mod encryption;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod mutants;

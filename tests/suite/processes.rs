@@ -2,18 +2,11 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
-use xunyuan_tests::process::{Branch, terminal, xunyuan};
-
-/// Starts a free patrol on a device and returns its document id.
-fn start(replica: &Path) -> String {
-    let started =
-        xunyuan(replica, &["start", "--checklist", "tpl.park_patrol", "--project", "pj.lanyuan"]).good();
-    started.json["document"].as_str().unwrap().to_owned()
-}
+use xunyuan_tests::process::{Branch, Watching, patrol, terminal, xunyuan};
 
 fn answer(replica: &Path, sheet: &str, item: &str, option: &str) {
     let _ = xunyuan(replica, &["answer", sheet, item, option]).good();
@@ -46,7 +39,7 @@ fn what_one_device_wrote_without_signal_another_reads_after_both_synchronised() 
     let branch = Branch::founded(&dir.path().join("branch"));
     let a = branch.enroll("u.pt01", &dir.path().join("a"));
     let b = branch.enroll("u.pt02", &dir.path().join("b"));
-    let sheet = start(&a);
+    let sheet = patrol(&a, &[]);
     answer(&a, &sheet, "pp.fire.02", "pass");
     sync(&a);
     sync(&b);
@@ -82,7 +75,7 @@ fn one_device_carries_the_work_of_everyone_who_uses_it() {
     let branch = Branch::founded(&dir.path().join("branch"));
     let tablet = dir.path().join("tablet");
     let first = branch.enroll("u.pt01", &tablet);
-    let sheet = start(&first);
+    let sheet = patrol(&first, &[]);
     for item in 1..=8 {
         answer(&first, &sheet, &format!("pp.clean.0{}", 1 + item % 5), ["pass", "na"][item % 2]);
     }
@@ -106,7 +99,7 @@ fn exit_statuses_say_what_kind_of_failure_it_was() {
     let link = branch.invite("u.pt01");
     let replica = dir.path().join("pt01.xunyuan");
     let _ = xunyuan(&replica, &["enroll", &link]).good();
-    let sheet = start(&replica);
+    let sheet = patrol(&replica, &[]);
 
     let used = xunyuan(&dir.path().join("again.xunyuan"), &["enroll", &link]);
     assert_eq!((used.code, &used.json["error"]["code"]), (Some(1), &Json::from("invitation_used")));
@@ -137,7 +130,7 @@ fn a_replica_is_held_by_one_process_at_a_time() {
     let dir = TempDir::new().unwrap();
     let branch = Branch::founded(&dir.path().join("branch"));
     let replica = branch.enroll("u.pt01", dir.path());
-    let sheet = start(&replica);
+    let sheet = patrol(&replica, &[]);
     let held = xunyuan_core::replica::Replica::open(&replica).unwrap();
     let refused = xunyuan(&replica, &["answer", &sheet, "pp.green.01", "pass"]);
     assert_eq!((refused.code, &refused.json["error"]["code"]), (Some(4), &Json::from("busy")));
@@ -151,26 +144,10 @@ fn a_watching_device_hears_of_others_work_at_once() {
     let branch = Branch::founded(&dir.path().join("branch"));
     let a = branch.enroll("u.pt01", &dir.path().join("a"));
     let b = branch.enroll("u.pt02", &dir.path().join("b"));
-    let mut watching = terminal(&b, &["sync", "--watch", "--every", "600"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(1_500));
-    let sheet = start(&a);
+    let watching = Watching::on(&b);
+    let sheet = patrol(&a, &[]);
     sync(&a);
-    // The watcher may hold the file; it lets go between two exchanges.
-    let began = Instant::now();
-    loop {
-        let list = xunyuan(&b, &["list"]);
-        if list.code == Some(0) && list.out.contains(&sheet) {
-            break;
-        }
-        assert!(began.elapsed() < Duration::from_secs(20), "the poke did not come through: {}", list.out);
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    watching.kill().unwrap();
-    watching.wait().unwrap();
+    watching.until_listed(&sheet);
 }
 
 #[test]
@@ -182,7 +159,7 @@ fn a_server_killed_again_and_again_loses_nothing_that_it_confirmed() {
     let mut written = Vec::new();
     for round in 0..6 {
         for replica in &devices {
-            let sheet = start(replica);
+            let sheet = patrol(replica, &[]);
             answer(replica, &sheet, "pp.green.01", "pass");
             written.push(sheet);
         }

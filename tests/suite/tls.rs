@@ -6,22 +6,14 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use xunyuan_tests::process::{Branch, Done, Settings, terminal, xunyuan};
+use xunyuan_tests::process::{Branch, Done, Settings, Watching, patrol, xunyuan};
 
 fn secured() -> Settings {
     vec![("XUNYUAN_PLAIN_HTTP", "never".to_owned())]
-}
-
-/// Starts a free patrol and returns its document id.
-fn start(replica: &Path) -> String {
-    let started =
-        xunyuan(replica, &["start", "--checklist", "tpl.park_patrol", "--project", "pj.lanyuan"]).good();
-    started.json["document"].as_str().unwrap().to_owned()
 }
 
 fn pending(replica: &Path) -> Json {
@@ -54,27 +46,11 @@ fn the_key_of_the_link_is_trusted_and_pokes_come_through() {
     assert!(link.contains("https://127.0.0.1") && link.contains("&pin="), "{link}");
     let a = branch.enroll("u.pt01", &dir.path().join("a"));
     let b = branch.enroll("u.pt02", &dir.path().join("b"));
-    let mut watching = terminal(&b, &["sync", "--watch", "--every", "600"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(1_500));
-    let sheet = start(&a);
+    let watching = Watching::on(&b);
+    let sheet = patrol(&a, &[]);
     let _ = xunyuan(&a, &["sync"]).good();
     assert_eq!(pending(&a), 0);
-    let began = Instant::now();
-    loop {
-        // The watcher may hold the file; it lets go between two exchanges.
-        let list = xunyuan(&b, &["list"]);
-        if list.code == Some(0) && list.out.contains(&sheet) {
-            break;
-        }
-        assert!(began.elapsed() < Duration::from_secs(20), "the poke did not come through: {}", list.out);
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    watching.kill().unwrap();
-    watching.wait().unwrap();
+    watching.until_listed(&sheet);
 }
 
 #[test]
@@ -101,7 +77,7 @@ fn a_machine_in_between_with_another_key_gets_nothing() {
     let home = dir.path().join("branch");
     let mut branch = Branch::founded_with(&home, secured());
     let replica = branch.enroll("u.pt01", dir.path());
-    start(&replica);
+    let _ = patrol(&replica, &[]);
     let other = dir.path().join("other");
     drop(Branch::founded_with(&other, secured()));
     branch.move_to(&other);
@@ -125,7 +101,7 @@ fn a_lost_key_is_made_anew_and_believed_on_the_branchs_word() {
     fs::remove_file(home.join("tls-key.pem")).unwrap();
     branch.restart();
     assert!(!branch.invite("u.pt02").contains(&pin), "it shows another key");
-    start(&replica);
+    let _ = patrol(&replica, &[]);
     let outcome = xunyuan(&replica, &["sync"]).good();
     assert_eq!(pending(&replica), 0);
     assert_eq!(outcome.json["replicas"][0]["wiped"], false);
@@ -148,7 +124,7 @@ fn a_given_certificate_is_taken_for_its_key_and_changed_without_a_stop() {
         assert!(began.elapsed() < Duration::from_secs(20), "the new certificate is not read");
         std::thread::sleep(Duration::from_millis(300));
     }
-    start(&replica);
+    let _ = patrol(&replica, &[]);
     let _ = xunyuan(&replica, &["sync"]).good();
     assert_eq!(pending(&replica), 0);
     let second = branch.enroll("u.pt02", &dir.path().join("b"));
@@ -194,7 +170,7 @@ fn a_proxy_carries_tls_and_sees_nothing_of_it() {
     let dir = TempDir::new().unwrap();
     let branch = Branch::founded_with(&dir.path().join("branch"), secured());
     let replica = branch.enroll("u.pt01", dir.path());
-    start(&replica);
+    let _ = patrol(&replica, &[]);
     let calls = Arc::new(AtomicU32::new(0));
     let proxy = proxy(Arc::clone(&calls));
     let _ = xunyuan(&replica, &["sync", "--proxy", &proxy]).good();

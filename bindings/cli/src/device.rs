@@ -8,6 +8,7 @@ use xunyuan_ffi::clock::Clock;
 
 use crate::failure::Failure;
 use crate::input::Reader;
+use crate::key::KeyFile;
 use crate::output::Output;
 use crate::place;
 use crate::show::{Page, row_name};
@@ -35,9 +36,14 @@ impl<'d> Device<'d> {
     ///
     /// # Errors
     /// A usage failure when none or several could be meant; a store failure when it cannot be opened.
-    pub(crate) fn open(named: Option<&Path>, clock: &'d Clock, output: &'d Output) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        named: Option<&Path>,
+        key: &KeyFile,
+        clock: &'d Clock,
+        output: &'d Output,
+    ) -> Result<Self, Failure> {
         let file = place::replica_file(named)?;
-        let replica = xunyuan_ffi::place::open(&file, clock)?;
+        let replica = key.open(&file, clock)?;
         let roles = replica.catalog().user_roles(replica.user()).iter().map(|role| role.id.clone()).collect();
         Ok(Self { file, replica, roles, clock, output })
     }

@@ -26,6 +26,7 @@ pub(crate) const fn exit_of(failure: &Failure) -> u8 {
         FailureKind::NotTrusted => EXIT_NOT_TRUSTED,
         FailureKind::InUse
         | FailureKind::Newer
+        | FailureKind::Key
         | FailureKind::Corrupt
         | FailureKind::Damaged
         | FailureKind::Full
@@ -48,6 +49,7 @@ mod tests {
             (ErrorKind::Protocol, 3),
             (ErrorKind::Busy, 4),
             (ErrorKind::Newer, 4),
+            (ErrorKind::Key, 4),
             (ErrorKind::Corrupt, 4),
             (ErrorKind::Damaged, 4),
             (ErrorKind::Full, 4),

@@ -8,6 +8,7 @@ mod commands;
 mod device;
 mod failure;
 mod input;
+mod key;
 mod locale;
 mod output;
 mod place;

@@ -38,7 +38,7 @@ pub struct CarryFailure {
     /// How long the branch asked to wait, milliseconds.
     pub retry_after_ms: Option<u64>,
     /// The key that the server showed in TLS instead of the one that it was asked to.
-    pub shown: Option<Pin>,
+    pub shown: Option<Box<Pin>>,
 }
 
 /// What is sent to the branch.
@@ -197,7 +197,7 @@ fn unreachable(error: &ureq::Error) -> CarryFailure {
 fn not_trusted(distrust: &Distrust) -> CarryFailure {
     let (shown, kind, code, zh, en) = match distrust {
         Distrust::OtherKey(OtherKey { shown }) => (
-            Some(*shown),
+            Some(Box::new(*shown)),
             FailureKind::NotTrusted,
             "other_key",
             "此地址上的服务器不是本设备所属的分公司(密钥不符):可能有人在中间冒充。没有发送任何内容,请联系分公司",

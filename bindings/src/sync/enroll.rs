@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use xunyuan_core::id::ScopeId;
 use xunyuan_core::replica::{Enrollment, Replica};
+use xunyuan_core::sqlite::FileKey;
 use xunyuan_core::wire::message::EnrollReply;
 
 use crate::clock::Clock;
@@ -21,7 +22,8 @@ pub struct Enrolled {
     pub grants: Vec<ScopeId>,
 }
 
-/// Turns a link into a replica at `place`. `app` names this program as the branch sees it.
+/// Turns a link into a replica at `place`, encrypted where there is a key. `app` names this program as the
+/// branch sees it.
 ///
 /// Everything that can be wrong on this side is found out before the link is used up.
 ///
@@ -31,6 +33,7 @@ pub struct Enrolled {
 pub fn enroll(
     link: &str,
     place: &Place,
+    key: Option<&FileKey>,
     app: &str,
     carrier: &Carrier,
     clock: &Clock,
@@ -48,7 +51,7 @@ pub fn enroll(
     let answer = carrier.post(&letter, None).map_err(|carried| carried.failure)?;
     let reply: EnrollReply = serde_json::from_slice(&answer).map_err(|_| unreadable())?;
     let file = place.file(reply.user.as_str(), &reply.device_code);
-    let replica = Replica::create(&file, &enrollment, &reply).map_err(|error| {
+    let replica = Replica::create_with(&file, &enrollment, &reply, key).map_err(|error| {
         Failure::from(error).and(
             ";链接已经用掉,请向分公司要一个新链接",
             "; the link is used up, ask the branch for a new one",

@@ -210,19 +210,20 @@ impl Course {
         carried: CarryFailure,
         clock: &Clock,
     ) -> Result<(), Failure> {
-        let question = if let Some(shown) = carried.shown.filter(|_| !self.is_voucher_tried) {
-            self.is_voucher_tried = true;
-            // To the holder of that very key, and without the token.
-            let asked = Request::new(replica, Kind::Voucher, Vec::new());
-            Some(Request { pin: Some(shown), token: String::new(), ..asked })
-        } else if carried.status == Some(401) && !self.is_readmission_tried {
-            self.is_readmission_tried = true;
-            let certificate = replica.readmission()?;
-            let body = certificate.and_then(|certificate| serde_json::to_vec(&certificate).ok());
-            body.map(|body| Request::new(replica, Kind::Readmission, body))
-        } else {
-            None
-        };
+        let question =
+            if let Some(shown) = carried.shown.as_deref().copied().filter(|_| !self.is_voucher_tried) {
+                self.is_voucher_tried = true;
+                // To the holder of that very key, and without the token.
+                let asked = Request::new(replica, Kind::Voucher, Vec::new());
+                Some(Request { pin: Some(shown), token: String::new(), ..asked })
+            } else if carried.status == Some(401) && !self.is_readmission_tried {
+                self.is_readmission_tried = true;
+                let certificate = replica.readmission()?;
+                let body = certificate.and_then(|certificate| serde_json::to_vec(&certificate).ok());
+                body.map(|body| Request::new(replica, Kind::Readmission, body))
+            } else {
+                None
+            };
         if question.is_none() {
             return self.fail(replica, carried, clock);
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Replica, STEPS};
 use crate::error::{Error, ErrorKind};
 use crate::id::{DeviceId, hash_parts};
+use crate::sqlite::FileKey;
 use crate::store::Store;
 use crate::store::identity::{self, Identity};
 use crate::store::scopes::{self, ScopeRow};
@@ -61,6 +62,19 @@ impl Replica {
     /// # Errors
     /// `Invalid` when the file is a replica already or the answer does not fit; storage errors.
     pub fn create(path: &Path, enrollment: &Enrollment, reply: &EnrollReply) -> Result<Self, Error> {
+        Self::create_with(path, enrollment, reply, None)
+    }
+
+    /// As [`Replica::create`], for a file that is encrypted under `key` from its first byte.
+    ///
+    /// # Errors
+    /// As [`Replica::create`].
+    pub fn create_with(
+        path: &Path,
+        enrollment: &Enrollment,
+        reply: &EnrollReply,
+        key: Option<&FileKey>,
+    ) -> Result<Self, Error> {
         let server_key = data_encoding::HEXLOWER
             .decode(reply.server_key.as_bytes())
             .ok()
@@ -72,7 +86,7 @@ impl Replica {
                     "the branch server's answer is incomplete",
                 )
             })?;
-        let mut store = Store::open(path, &STEPS)?;
+        let mut store = Store::open(path, &STEPS, key)?;
         if identity::load(store.reader()).is_ok() {
             return Err(Error::new(
                 ErrorKind::Invalid,
@@ -80,10 +94,9 @@ impl Replica {
                 "this file is enrolled already; name another file",
             ));
         }
-        let key = Key::from_seed(&enrollment.seed);
         let identity = Identity {
             user: reply.user.clone(),
-            device: DeviceId::of_key(&key.public()),
+            device: DeviceId::of_key(&Key::from_seed(&enrollment.seed).public()),
             device_code: reply.device_code.clone(),
             seed: enrollment.seed,
             token: reply.token.clone(),

@@ -43,6 +43,7 @@ use crate::exchange::mending::Mending;
 use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId, UserId};
 use crate::projection;
 use crate::rules::{self, Author};
+use crate::sqlite::{self, FileKey};
 use crate::store::documents::{self, DocumentRow, RecordRow};
 use crate::store::identity::{self, Identity};
 use crate::store::outbox::{self, OutboxRow};
@@ -113,14 +114,32 @@ impl Replica {
     /// `NotFound` when it is not enrolled, `Busy` when another process holds it, `Newer` when a newer
     /// version wrote it, `Corrupt` when it is damaged; the file is left as it is.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_with(path, None)
+    }
+
+    /// As [`Replica::open`], for a file that is encrypted under `key`.
+    ///
+    /// # Errors
+    /// As [`Replica::open`]; `Key` when the file is encrypted under another key, or is not although there is
+    /// one, or is although there is none.
+    pub fn open_with(path: &Path, key: Option<&FileKey>) -> Result<Self, Error> {
         if !path.exists() {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                "数据文件不存在;请先用邀请链接登记设备",
-                "the data file does not exist; enrol the device with an invitation link first",
-            ));
+            return Err(missing());
         }
-        Self::of_store(Store::open(path, &STEPS)?)
+        Self::of_store(Store::open(path, &STEPS, key)?)
+    }
+
+    /// Encrypts a closed replica file (`from` is `None`), decrypts it (`to` is `None`) or gives it another key.
+    /// A kill at any moment leaves the file as it was or finished. Photos beside it are not touched.
+    ///
+    /// # Errors
+    /// `Busy` when the file is open, `Key` when `from` does not fit, `Full` when there is no room for a second
+    /// copy, `Corrupt` when it is damaged; the file is then as it was.
+    pub fn rekey(path: &Path, from: Option<&FileKey>, to: Option<&FileKey>) -> Result<(), Error> {
+        if !path.exists() {
+            return Err(missing());
+        }
+        sqlite::recode(path, from, to)
     }
 
     fn of_store(store: Store) -> Result<Self, Error> {
@@ -411,4 +430,12 @@ fn text_keys(catalog: &Catalog, definition: &DefinitionRef) -> Result<Vec<String
 fn load_catalog(connection: &Connection) -> Result<Catalog, Error> {
     let definitions = identity::definitions(connection)?;
     Catalog::stored(definitions.iter().map(|(reference, json)| (reference, json.as_slice())))
+}
+
+fn missing() -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        "数据文件不存在;请先用邀请链接登记设备",
+        "the data file does not exist; enrol the device with an invitation link first",
+    )
 }

@@ -18,7 +18,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
-use crate::sqlite::{self, Sharing};
+use crate::sqlite::{self, FileKey, Sharing};
 
 /// The open file of one replica.
 #[derive(Debug)]
@@ -48,8 +48,8 @@ impl Store {
     ///
     /// # Errors
     /// As [`sqlite::open`].
-    pub fn open(path: &Path, steps: &[&str]) -> Result<Self, Error> {
-        let connection = sqlite::open(path, steps, Sharing::Exclusive)?;
+    pub fn open(path: &Path, steps: &[&str], key: Option<&FileKey>) -> Result<Self, Error> {
+        let connection = sqlite::open(path, steps, Sharing::Exclusive, key)?;
         let schema_version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         Ok(Self { connection, schema_version, is_shared: false, has_failed: false, folds_in: false })
     }

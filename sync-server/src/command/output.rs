@@ -103,6 +103,7 @@ impl Report {
             ErrorKind::Protocol => Exit::Connection,
             ErrorKind::Busy
             | ErrorKind::Newer
+            | ErrorKind::Key
             | ErrorKind::Corrupt
             | ErrorKind::Damaged
             | ErrorKind::Full

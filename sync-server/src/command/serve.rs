@@ -1,5 +1,6 @@
 //! `serve`: the branch server until a signal stops it.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,7 @@ async fn listen(context: &Context, hub: &Hub) -> Result<Report, Error> {
     };
     let place = Address::note(&config.data.dir, &here)?;
     announce(config, &here);
+    make_room(config.limits.connections_max);
     let fresh = shown.map(|shown| {
         let (file, url) = (place.file.clone(), here.url.clone());
         tokio::spawn(shown.keep_fresh(CERTIFICATE_LOOK, move |pin| {
@@ -117,21 +119,20 @@ fn announce(config: &Config, here: &Here) {
             "plain HTTP on every address, as listen.plain_http says: whoever is in between reads and changes everything"
         ),
     }
-    if config.limits.connections_max as u64 > room_for(config.limits.connections_max as u64) {
-        tracing::warn!("the system allows fewer open files than limits.connections_max (ulimit -n)");
-    }
 }
 
-/// Asks the system for as many open files as connections, the store and the log take; how many connections
-/// it allows.
-fn room_for(connections: u64) -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+/// Asks the system for as many open files as connections and the store take, and says when it allows fewer.
+fn make_room(connections: usize) {
     let now = getrlimit(Resource::Nofile);
-    let wanted = connections.saturating_add(FILES_BESIDE);
-    let Some(current) = now.current.filter(|current| *current < wanted) else { return connections };
+    let wanted = (connections as u64).saturating_add(FILES_BESIDE);
+    if now.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
     let allowed = now.maximum.map_or(wanted, |maximum| wanted.min(maximum));
     let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(allowed), maximum: now.maximum });
-    raised.map_or(current, |()| allowed).saturating_sub(FILES_BESIDE)
+    if raised.is_err() || allowed < wanted {
+        tracing::warn!("the system allows fewer open files than limits.connections_max (ulimit -n)");
+    }
 }
 
 /// How often the files of the certificate are looked at.

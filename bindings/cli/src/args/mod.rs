@@ -34,6 +34,9 @@ pub(crate) struct Cli {
     /// The replica file (default: the only *.xunyuan file in the data directory)
     #[arg(long, global = true, value_name = "FILE", env = "XUNYUAN_REPLICA", hide_env_values = true)]
     pub(crate) replica: Option<PathBuf>,
+    /// The key file of encrypted replicas: 64 hexadecimal digits or 32 bytes
+    #[arg(long, global = true, value_name = "FILE", env = "XUNYUAN_KEY_FILE", hide_env_values = true)]
+    pub(crate) key_file: Option<PathBuf>,
     /// Proxy towards the branch, http://host:port (default: what HTTPS_PROXY and the like name)
     #[arg(long, global = true, value_name = "URL", env = "XUNYUAN_PROXY", hide_env_values = true)]
     pub(crate) proxy: Option<String>,
@@ -58,6 +61,16 @@ pub(crate) enum Command {
         /// Directory for the new replica file, named after the person (default: the data directory)
         #[arg(long, value_name = "DIR", conflicts_with = "replica")]
         dir: Option<PathBuf>,
+    },
+    /// Encrypt the replica file under the key of --key-file, which is made where it is not there
+    Encrypt,
+    /// Decrypt the replica file
+    Decrypt,
+    /// Give the encrypted replica file another key
+    Rekey {
+        /// The new key file, made where it is not there
+        #[arg(value_name = "NEW_KEY_FILE")]
+        new_key_file: PathBuf,
     },
     /// Who this replica writes for
     Whoami,

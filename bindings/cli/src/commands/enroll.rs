@@ -15,7 +15,7 @@ use crate::sync::{Session, outcome_json, outcome_lines};
 pub(super) fn enroll(link: &str, place: &Place, session: &Session<'_>) -> Result<Report, Failure> {
     let output = session.output;
     let Enrolled { mut replica, file, grants } =
-        sync::enroll(link, place, APP, session.carrier, session.clock)?;
+        sync::enroll(link, place, session.key.key(), APP, session.carrier, session.clock)?;
     let outcome = session.exchange(&mut replica);
     let identity = replica.identity();
     let name = replica.catalog().user(&identity.user).map_or(identity.user.as_str(), |known| &known.name);

@@ -9,6 +9,7 @@ mod duties;
 mod enroll;
 mod entry;
 mod inspection;
+mod keys;
 mod lookup;
 mod report;
 mod standing;
@@ -22,7 +23,9 @@ use xunyuan_ffi::place::damaged;
 use crate::args::{Cli, Command, tree};
 use crate::device::{APP, Device};
 use crate::failure::Failure;
+use crate::key::KeyFile;
 use crate::output::{Output, Report};
+use crate::place::replica_file;
 use crate::sync::Session;
 
 /// Named values of a form, as the core takes them.
@@ -41,14 +44,24 @@ pub(crate) fn run(cli: &Cli, clock: &Clock, output: &Output) -> Result<Report, F
     }
     let named = cli.replica.as_deref();
     let carrier = || Carrier::new(APP, cli.proxy.as_deref());
+    let key = KeyFile::named(cli.key_file.as_deref())?;
     if let Command::Enroll { link, dir } = &cli.command {
         let place = enroll::place(dir.as_deref(), named)?;
-        return enroll::enroll(link, &place, &Session { carrier: &carrier()?, clock, output });
+        return enroll::enroll(link, &place, &Session { carrier: &carrier()?, clock, key: &key, output });
     }
     if let Command::Sync(args) = &cli.command {
-        return standing::sync(named, *args, &Session { carrier: &carrier()?, clock, output });
+        return standing::sync(named, *args, &Session { carrier: &carrier()?, clock, key: &key, output });
     }
-    let mut device = Device::open(named, clock, output)?;
+    if let Command::Encrypt = &cli.command {
+        return keys::encrypt(&replica_file(named)?, &key, clock, output);
+    }
+    if let Command::Decrypt = &cli.command {
+        return keys::decrypt(&replica_file(named)?, &key, output);
+    }
+    if let Command::Rekey { new_key_file } = &cli.command {
+        return keys::rekey(&replica_file(named)?, &key, new_key_file, clock, output);
+    }
+    let mut device = Device::open(named, &key, clock, output)?;
     let outcome = if let Command::Whoami = &cli.command {
         standing::whoami(&device)
     } else {
@@ -61,9 +74,13 @@ pub(crate) fn run(cli: &Cli, clock: &Clock, output: &Output) -> Result<Report, F
 
 fn on_device(device: &mut Device<'_>, command: &Command) -> Result<Report, Failure> {
     match command {
-        Command::Enroll { .. } | Command::Sync(_) | Command::Completions { .. } | Command::Whoami => {
-            unreachable!("carried out by the caller")
-        }
+        Command::Enroll { .. }
+        | Command::Sync(_)
+        | Command::Encrypt
+        | Command::Decrypt
+        | Command::Rekey { .. }
+        | Command::Completions { .. }
+        | Command::Whoami => unreachable!("carried out by the caller"),
         Command::Drafts { command } => drafts::drafts(device, command.as_ref()),
         Command::Status => standing::status(device),
         Command::Export { output } => standing::export(device, output),

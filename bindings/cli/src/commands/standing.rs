@@ -7,7 +7,7 @@ use std::time::Duration;
 use xunyuan_core::replica::{ExportedRun, RefusedChange, Status};
 
 use crate::args::SyncArgs;
-use xunyuan_ffi::place::{dir_of, open, replicas_in, write_new};
+use xunyuan_ffi::place::{dir_of, replicas_in, write_new};
 
 use crate::device::{APP, Device};
 use crate::failure::{EXIT_DONE, EXIT_ERASED, Failure, exit_of};
@@ -241,7 +241,7 @@ fn same_file(named: &Path, file: &Path) -> bool {
 fn sync_one(session: &Session<'_>, file: &Path) -> (Json, Vec<String>, u8) {
     let output = session.output;
     let name = file.display().to_string();
-    let mut replica = match open(file, session.clock) {
+    let mut replica = match session.key.open(file, session.clock) {
         Ok(replica) => replica,
         Err(failure) => {
             output.explain(&name, &failure);

@@ -10,6 +10,7 @@ use xunyuan_ffi::net::Carrier;
 use xunyuan_ffi::sync::{Line, Outcome};
 
 use crate::failure::{EXIT_DONE, EXIT_REFUSED, exit_of};
+use crate::key::KeyFile;
 use crate::output::{Output, Tone};
 
 /// Carries the bytes of exchanges and shows how far they are.
@@ -19,6 +20,8 @@ pub(crate) struct Session<'s> {
     pub(crate) carrier: &'s Carrier,
     /// The clock.
     pub(crate) clock: &'s Clock,
+    /// The key of encrypted replicas.
+    pub(crate) key: &'s KeyFile,
     /// Where progress is shown.
     pub(crate) output: &'s Output,
 }

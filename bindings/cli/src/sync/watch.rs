@@ -113,7 +113,7 @@ impl Watched {
         every: Duration,
         sender: &Sender<PathBuf>,
     ) -> ControlFlow<bool> {
-        let mut replica = match place::open(file, session.clock) {
+        let mut replica = match session.key.open(file, session.clock) {
             Ok(replica) => replica,
             Err(failure) if failure.kind() == FailureKind::InUse => {
                 self.due = Instant::now() + IN_USE_PAUSE;

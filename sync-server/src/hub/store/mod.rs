@@ -28,7 +28,7 @@ use xunyuan_core::sqlite::{self, Sharing};
 /// `Newer` when a newer version wrote the file, `Corrupt` when it is damaged or foreign, `Busy` when
 /// another program holds it.
 pub(crate) fn open(path: &Path) -> Result<Connection, Error> {
-    let conn = sqlite::open(path, schema::STEPS, Sharing::Shared)?;
+    let conn = sqlite::open(path, schema::STEPS, Sharing::Shared, None)?;
     conn.set_prepared_statement_cache_capacity(128);
     Ok(conn)
 }

@@ -2,7 +2,11 @@
 //!
 //! Sets the pragmas that "saved means on disk" rests on, steps the schema up, and refuses files that
 //! a newer version wrote. The schema version of a file is the number of steps it has taken: the loop
-//! stamps it, so a wrong number cannot be typed.
+//! stamps it, so a wrong number cannot be typed. A file may be encrypted, page by page, under a key that
+//! the caller brings; write-ahead log and temporary files are then encrypted as well.
+
+mod key;
+mod recode;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -10,6 +14,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
+
+pub use key::FileKey;
+pub use recode::recode;
 
 /// Marks a file as this product's: `PRAGMA application_id`, "XYUN".
 const APPLICATION_ID: i32 = 0x5859_554e;
@@ -37,16 +44,40 @@ pub enum Sharing {
 /// Each step is SQL text that was released and never changes; new ones are appended.
 ///
 /// # Errors
-/// `Busy` when another process holds the file, `Newer` when it has taken more steps than there are,
-/// `Corrupt` when it is damaged or belongs to another program. Nothing is deleted or changed then.
-pub fn open(path: &Path, steps: &[&str], sharing: Sharing) -> Result<Connection, Error> {
+/// `Busy` when another process holds the file, `Newer` when it has taken more steps than there are, `Key`
+/// when the key does not fit, `Corrupt` when it is damaged or belongs to another program. Nothing is deleted
+/// or changed then.
+pub fn open(
+    path: &Path,
+    steps: &[&str],
+    sharing: Sharing,
+    key: Option<&FileKey>,
+) -> Result<Connection, Error> {
+    let connection = begun(path, sharing, key).map_err(|error| key::explain(error, path, key))?;
+    let mut connection = prepared(connection)?;
+    step_up(&mut connection, steps)?;
+    if sharing == Sharing::Exclusive {
+        recode::clear(path);
+    }
+    Ok(connection)
+}
+
+/// Opens a file and reads its first page.
+fn begun(path: &Path, sharing: Sharing, key: Option<&FileKey>) -> Result<Connection, Error> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(3))?;
+    if let Some(key) = key {
+        key.unlock(&connection)?;
+    }
     if sharing == Sharing::Exclusive {
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     }
-    let mut connection = prepared(connection)?;
-    step_up(&mut connection, steps)?;
+    keep_statements(&connection)?;
+    let owner: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let taken: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if owner != APPLICATION_ID && (owner != 0 || taken != 0) {
+        return Err(not_ours());
+    }
     Ok(connection)
 }
 
@@ -63,16 +94,6 @@ pub fn open_reader(path: &Path) -> Result<Connection, Error> {
 }
 
 fn prepared(connection: Connection) -> Result<Connection, Error> {
-    keep_statements(&connection)?;
-    let owner: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let taken: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if owner != APPLICATION_ID && (owner != 0 || taken != 0) {
-        return Err(Error::new(
-            ErrorKind::Corrupt,
-            "这个文件不是巡园的数据文件",
-            "this file is not a Xunyuan data file",
-        ));
-    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -80,6 +101,10 @@ fn prepared(connection: Connection) -> Result<Connection, Error> {
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
+}
+
+fn not_ours() -> Error {
+    Error::new(ErrorKind::Corrupt, "这个文件不是巡园的数据文件", "this file is not a Xunyuan data file")
 }
 
 /// Prepares each statement once: it stays in memory, and its plan does not depend on the values it is given.
@@ -116,24 +141,25 @@ fn step_up(connection: &mut Connection, steps: &[&str]) -> Result<(), Error> {
 mod tests {
     use super::*;
 
-    const ONE: &str = "CREATE TABLE a (x INTEGER) STRICT;";
+    pub(super) const ONE: &str = "CREATE TABLE a (x INTEGER) STRICT;";
     const TWO: &str = "ALTER TABLE a ADD COLUMN y INTEGER;";
 
-    fn path(name: &str) -> std::path::PathBuf {
-        let path = std::env::temp_dir().join(format!("xunyuan-sqlite-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_file(&path);
-        path
+    pub(super) fn path(name: &str) -> std::path::PathBuf {
+        let dir = std::env::temp_dir().join(format!("xunyuan-sqlite-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        dir.join("file")
     }
 
     #[test]
     fn steps_are_taken_once_and_newer_files_are_refused() {
         let file = path("steps");
-        drop(open(&file, &[ONE], Sharing::Exclusive).unwrap());
-        let stepped = open(&file, &[ONE, TWO], Sharing::Exclusive).unwrap();
+        drop(open(&file, &[ONE], Sharing::Exclusive, None).unwrap());
+        let stepped = open(&file, &[ONE, TWO], Sharing::Exclusive, None).unwrap();
         stepped.execute("INSERT INTO a (x, y) VALUES (1, 2)", []).unwrap();
         drop(stepped);
-        assert_eq!(open(&file, &[ONE], Sharing::Exclusive).unwrap_err().kind(), ErrorKind::Newer);
-        let again = open(&file, &[ONE, TWO], Sharing::Exclusive).unwrap();
+        assert_eq!(open(&file, &[ONE], Sharing::Exclusive, None).unwrap_err().kind(), ErrorKind::Newer);
+        let again = open(&file, &[ONE, TWO], Sharing::Exclusive, None).unwrap();
         let rows: i64 = again.query_row("SELECT count(*) FROM a", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 1);
     }
@@ -141,15 +167,15 @@ mod tests {
     #[test]
     fn a_second_process_is_refused() {
         let file = path("busy");
-        let _held = open(&file, &[ONE], Sharing::Exclusive).unwrap();
-        assert_eq!(open(&file, &[ONE], Sharing::Exclusive).unwrap_err().kind(), ErrorKind::Busy);
+        let _held = open(&file, &[ONE], Sharing::Exclusive, None).unwrap();
+        assert_eq!(open(&file, &[ONE], Sharing::Exclusive, None).unwrap_err().kind(), ErrorKind::Busy);
     }
 
     #[test]
     fn other_files_are_refused_and_kept() {
         let file = path("other");
         std::fs::write(&file, b"not a database at all, but longer than a header would be........").unwrap();
-        assert_eq!(open(&file, &[ONE], Sharing::Exclusive).unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(open(&file, &[ONE], Sharing::Exclusive, None).unwrap_err().kind(), ErrorKind::Corrupt);
         assert!(std::fs::read(&file).unwrap().starts_with(b"not a database"));
     }
 }
