@@ -1,6 +1,6 @@
 //! The catalogue: every definition version held, and what the latest ones say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Definition;
@@ -11,18 +11,14 @@ use super::holidays::Holidays;
 use super::label::Named;
 use super::ledger::Ledger;
 use super::organisation::{
-    Checkpoint, DevicePolicy, Organisation, Project, Role, RoleBook, RoleScope, Schedule, Unit, User,
+    Checkpoint, DevicePolicy, Organisation, Project, Role, RoleBook, Schedule, Unit, User,
 };
-use super::papers::{Form, Nonconformity, Severity, Staffing, Topic};
+use super::papers::{Form, Nonconformity, Severity, Topic};
 use super::report::Report;
 use super::rulebook::{Rule, RuleBook};
+use super::staffing::Staffing;
 use crate::error::Error;
-use crate::id::{DefinitionRef, ScopeId, UserId};
-
-/// The stream of the branch's definitions.
-const DEFINITIONS: &str = "definitions";
-/// The stream of notices and people, which projects share with their branch.
-const PEOPLE: &str = "people";
+use crate::id::{DefinitionRef, UserId};
 
 /// All definitions that a device or the branch holds, read once; cloning shares them.
 ///
@@ -257,6 +253,11 @@ impl Catalog {
         self.held.topics.get(id)
     }
 
+    /// All topics of the training plan, by id.
+    pub fn training_topics(&self) -> impl Iterator<Item = &Topic> {
+        self.held.topics.values()
+    }
+
     /// The model of findings.
     #[must_use]
     pub fn nonconformity(&self) -> Option<&Arc<Nonconformity>> {
@@ -288,6 +289,12 @@ impl Catalog {
     #[must_use]
     pub fn role(&self, id: &str) -> Option<&Role> {
         self.held.roles.as_ref()?.roles.iter().find(|role| role.id == id)
+    }
+
+    /// Roles, departments and levels as one.
+    #[must_use]
+    pub fn role_book(&self) -> Option<&RoleBook> {
+        self.held.roles.as_deref()
     }
 
     /// Every role, in the order of the file.
@@ -383,44 +390,6 @@ impl Catalog {
     pub fn project_param(&self, project: &str, name: &str) -> Option<f64> {
         self.project(project)?.number_param(name)
     }
-
-    /// The scopes that a person holds, sorted.
-    ///
-    /// Branch and audit roles hold their streams in every project and at the branch; project and event
-    /// roles in the person's project, and notices to people of the branch. Everyone with a grant holds
-    /// the branch's definitions.
-    #[must_use]
-    pub fn grants(&self, id: &UserId) -> Vec<ScopeId> {
-        let (Some(organisation), Some(user)) = (self.organisation(), self.user(id)) else {
-            return Vec::new();
-        };
-        let branch = organisation.branch.id.as_str();
-        let mut scopes = BTreeSet::new();
-        for role in self.user_roles(id) {
-            let mut units: Vec<&str> = match role.scope {
-                RoleScope::Branch | RoleScope::Audit => {
-                    organisation.projects.iter().map(|project| project.id.as_str()).chain([branch]).collect()
-                }
-                RoleScope::Project | RoleScope::Event => user.project.as_deref().into_iter().collect(),
-                RoleScope::External => continue,
-            };
-            units.dedup();
-            for stream in &role.streams {
-                scopes.extend(units.iter().map(|unit| ScopeId::of(unit, stream)));
-                if stream == PEOPLE {
-                    scopes.insert(ScopeId::of(branch, PEOPLE));
-                }
-            }
-            scopes.insert(ScopeId::of(branch, DEFINITIONS));
-        }
-        scopes.into_iter().collect()
-    }
-
-    /// The scope in which the branch publishes definitions; `None` without an organisation.
-    #[must_use]
-    pub fn definitions_scope(&self) -> Option<ScopeId> {
-        self.organisation().map(|organisation| ScopeId::of(&organisation.branch.id, DEFINITIONS))
-    }
 }
 
 impl Held {
@@ -474,53 +443,6 @@ mod tests {
         let mut all = embedded().to_vec();
         all.push(sample_organisation().clone());
         Catalog::new(&all).unwrap()
-    }
-
-    fn grants(user: &str) -> Vec<String> {
-        shipped().grants(&UserId::new(user)).into_iter().map(|scope| scope.0).collect()
-    }
-
-    #[test]
-    fn a_patrol_officer_holds_the_streams_of_one_project() {
-        assert_eq!(
-            grants("u.pt01"),
-            [
-                "br.hz/definitions",
-                "br.hz/people",
-                "pj.lanyuan/finding",
-                "pj.lanyuan/patrol",
-                "pj.lanyuan/people",
-            ]
-        );
-    }
-
-    #[test]
-    fn the_front_desk_sees_no_findings_and_an_event_role_holds_its_project() {
-        assert_eq!(
-            grants("u.fd01"),
-            ["br.hz/definitions", "br.hz/people", "pj.lanyuan/desk", "pj.lanyuan/people",]
-        );
-        assert_eq!(
-            grants("u.hg01"),
-            [
-                "br.hz/definitions",
-                "br.hz/people",
-                "pj.jiangwan/finding",
-                "pj.jiangwan/handover",
-                "pj.jiangwan/people",
-            ]
-        );
-    }
-
-    #[test]
-    fn branch_and_audit_roles_reach_every_project_and_the_branch() {
-        let manager = grants("u.gm01");
-        assert_eq!(manager.len(), 4 * 7 + 1);
-        assert!(manager.contains(&"pj.jiangwan/discipline".to_owned()));
-        let auditor = grants("u.aud02");
-        assert_eq!(auditor.len(), 4 * 3 + 1);
-        assert!(!auditor.iter().any(|scope| scope.ends_with("/desk")));
-        assert!(grants("u.nobody").is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Checklists: sections of items, repeated groups, scoring and sign-off.
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 use super::expr::Expr;
 use super::field::Field;
@@ -260,6 +261,9 @@ pub struct RepeatGroup {
     pub merge: GroupMerge,
     /// The ledger that gets an entry for each line; fields of equal id are carried over.
     pub creates_entry: Option<String>,
+    /// Fields that are carried over into a field of another id.
+    #[serde(default)]
+    pub carries: BTreeMap<String, String>,
     /// The fields of a line.
     pub fields: Vec<Field>,
 }

@@ -71,6 +71,19 @@ pub struct NoOverlap {
     pub to: String,
 }
 
+/// Lines of entries that are due one by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineDate {
+    /// The field with the lines.
+    pub lines: String,
+    /// The subfield with the day or month at whose end a line is due.
+    pub field: String,
+    /// The subfield that says it was done.
+    pub done: String,
+    /// The subfield with the person who owes it: what a rule calls `assignee`.
+    pub who: Option<String>,
+}
+
 /// Entries that are kept for a time of their own.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,6 +121,11 @@ pub enum Deadline {
         /// Field id.
         field: String,
     },
+    /// Each line at the end of its own day.
+    LineDate(LineDate),
+    /// Each item of a plan at the end of its own day, counted from a day in the sheet's head; its owner is what a
+    /// rule calls `assignee`.
+    TaskDate,
     /// Every month.
     Monthly(MonthlyBy),
     /// Every year; 29 February is the 28th in a common year.
@@ -157,10 +175,12 @@ pub enum Deadline {
 }
 
 /// The kinds of deadlines that exist.
-const DEADLINE_KINDS: [&str; 11] = [
+const DEADLINE_KINDS: [&str; 13] = [
     "daily_at",
     "after_event",
     "field_date",
+    "line_date",
+    "task_date",
     "monthly",
     "yearly",
     "count_per_period",
@@ -189,6 +209,9 @@ struct WrittenDeadline {
     workdays_from: Option<String>,
     hours_by_policy: Option<BTreeMap<String, Option<f64>>>,
     field: Option<String>,
+    lines: Option<String>,
+    done: Option<String>,
+    who: Option<String>,
     by: Option<String>,
     weekday: Option<String>,
     variant: Option<String>,
@@ -223,6 +246,13 @@ impl TryFrom<WrittenDeadline> for Deadline {
                 span: written.span()?,
             },
             "field_date" => Self::FieldDate { field: needed(written.field, &kind, "field")? },
+            "line_date" => Self::LineDate(LineDate {
+                lines: needed(written.lines, &kind, "lines")?,
+                field: needed(written.field, &kind, "field")?,
+                done: needed(written.done, &kind, "done")?,
+                who: written.who,
+            }),
+            "task_date" => Self::TaskDate,
             "monthly" => Self::Monthly(written.monthly()?),
             "yearly" => {
                 let month = within(needed(written.month, &kind, "month")?, 12, "month")?;

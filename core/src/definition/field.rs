@@ -304,6 +304,12 @@ pub struct Field {
     /// Shown masked on devices whose person did not record it.
     #[serde(default)]
     pub store_masked_on_other_devices: bool,
+    /// Roles that may write it in an entry; empty: every role that writes the ledger.
+    #[serde(default)]
+    pub by: Vec<String>,
+    /// A reference to a person that only names whoever writes it.
+    #[serde(default)]
+    pub own: bool,
     /// A remark for the people who keep the file, Chinese.
     pub note_zh: Option<String>,
     /// Kept for old records, no longer asked.
@@ -379,6 +385,8 @@ impl Field {
             entry_fields: Vec::new(),
             pii: false,
             store_masked_on_other_devices: false,
+            by: Vec::new(),
+            own: false,
             note_zh: None,
             retired: false,
         }

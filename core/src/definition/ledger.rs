@@ -47,9 +47,14 @@ pub struct State {
     /// Linear ledgers: this state may be skipped.
     #[serde(default)]
     pub optional: bool,
-    /// Linear ledgers: the roles that may take the step that leads here; empty as in [`Transition::by`].
+    /// Linear ledgers: who may take the step that leads here, as in [`Transition::by`].
     #[serde(default)]
     pub by: Vec<String>,
+    /// Linear ledgers: what must hold for the step that leads here.
+    pub guard: Option<Guard>,
+    /// Linear ledgers: what must be there for the step that leads here, as in [`Transition::requires`].
+    #[serde(default)]
+    pub requires: Vec<String>,
 }
 
 /// A step of the lifecycle, recorded as an event of the same name.
@@ -130,6 +135,8 @@ pub struct Ledger {
     pub number_codes: BTreeMap<String, String>,
     /// Where the founding paper asks for it.
     pub seed_ref: Option<SeedRef>,
+    /// Roles that may begin an entry; empty: every role that writes the ledger.
+    pub who: Vec<String>,
     /// Its fields in order.
     pub fields: Vec<Field>,
     /// Its states; the first is where an entry starts.
@@ -232,6 +239,8 @@ pub(crate) struct LedgerSource {
     #[serde(default)]
     pub(crate) number_codes: BTreeMap<String, String>,
     pub(crate) seed_ref: Option<SeedRef>,
+    #[serde(default)]
+    pub(crate) who: Vec<String>,
     pub(crate) fields: Vec<Field>,
     pub(crate) states: Vec<State>,
     pub(crate) transitions: Steps,
@@ -322,6 +331,7 @@ impl TryFrom<LedgerSource> for Ledger {
             number: source.number_pattern,
             number_codes: source.number_codes,
             seed_ref: source.seed_ref,
+            who: source.who,
             fields: source.fields,
             states: source.states,
             transitions,

@@ -1,14 +1,14 @@
 //! Linear ledgers: the explicit steps behind the one word `linear`.
 //!
 //! States follow each other in the order of the file up to the first terminal one. Each step is named
-//! by the verb of the state it leads to; optional states may be skipped; one state back is possible with
-//! a reason. Terminal states after the first are exits, reachable with a reason from every state that is
+//! by the verb of the state it leads to; optional states may be skipped; whoever may take a step may take it
+//! back with a reason. Terminal states after the first are exits, reachable with a reason from every state that is
 //! not terminal.
 
 use super::label::Title;
 use super::ledger::{STEP_BACK, State, Transition};
 
-/// The steps of a linear ledger.
+/// The steps of a linear ledger. What a state says of the step that leads to it goes with the step.
 pub(crate) fn expand(states: &[State]) -> Vec<Transition> {
     let end = states.iter().position(|state| state.terminal).unwrap_or(states.len().saturating_sub(1));
     let line: Vec<&State> = states.iter().take(end + 1).collect();
@@ -27,7 +27,7 @@ pub(crate) fn expand(states: &[State]) -> Vec<Transition> {
                 title: Title { zh: "退回一级".to_owned(), en: "Step back".to_owned() },
                 from: vec![state.id.clone()],
                 to: Some(back.id.clone()),
-                by: Vec::new(),
+                by: state.by.clone(),
                 guard: None,
                 requires: vec!["reason".to_owned()],
             });
@@ -57,8 +57,8 @@ fn step(state: &State, from: Vec<String>, requires: Vec<String>) -> Transition {
         from,
         to: Some(state.id.clone()),
         by: state.by.clone(),
-        guard: None,
-        requires,
+        guard: state.guard.clone(),
+        requires: state.requires.iter().cloned().chain(requires).collect(),
     }
 }
 
@@ -75,6 +75,8 @@ mod tests {
             event: None,
             optional,
             by: Vec::new(),
+            guard: None,
+            requires: Vec::new(),
         }
     }
 

@@ -15,6 +15,7 @@ mod deadline;
 mod embedded;
 mod expr;
 mod field;
+mod grants;
 mod guard;
 mod guard_syntax;
 mod holidays;
@@ -26,6 +27,8 @@ mod organisation;
 mod papers;
 mod report;
 mod rulebook;
+mod staffing;
+mod supervision;
 
 use std::fmt;
 
@@ -39,7 +42,7 @@ pub use checklist::{
     Checklist, ChecklistKind, ClauseRef, CriticalResult, FindingSpec, GroupMerge, Item, ItemKind, OnFail,
     PaperRef, RepeatGroup, Scoring, ScoringMethod, Section, Signoff, SignoffKind, Task,
 };
-pub use deadline::{Deadline, EventName, Lookup, MonthlyBy, NoOverlap, Retained, Span};
+pub use deadline::{Deadline, EventName, LineDate, Lookup, MonthlyBy, NoOverlap, Retained, Span};
 pub use embedded::{embedded, sample_organisation, shipped_files};
 pub use expr::{EXPRESSION_OPS, Expr, Facts, Limit, Subject};
 pub use field::{Choice, Element, Field, FieldType, MergePolicy, Target};
@@ -49,12 +52,13 @@ pub use label::{Fault, Named, Provenance, ProvenanceKind, SeedRef, Title};
 pub use ledger::{BY_RULE, EVENT_DATA, FastPath, Ledger, STEP_BACK, State, Tier, Transition};
 pub use number::{NumberPart, NumberPattern};
 pub use organisation::{
-    AssignMode, Assignment, Checkpoint, DevicePolicy, Frequency, Organisation, Param, Project, Quote,
-    Recurrence, Role, RoleBook, RoleScope, Schedule, Signal, Tag, TagKind, Unit, User, Window,
+    AssignMode, Assignment, Checkpoint, DevicePolicy, Frequency, MonthPlan, Organisation, Param, Posting,
+    Project, Quote, Recurrence, Role, RoleBook, RoleScope, Schedule, Signal, Tag, TagKind, Unit, User,
+    Window,
 };
 pub use papers::{
-    Ambiguity, FlowStep, Form, Nonconformity, PerHouseholds, PlannedTraining, Post, PostFormula,
-    QuizQuestion, Rounding, Severity, Share, Staffing, StaffingExample, Surge, Topic, Training, Upgrade,
+    Ambiguity, FlowStep, Form, Nonconformity, PlannedTraining, QuizQuestion, Severity, Topic, Training,
+    Upgrade,
 };
 pub use report::{
     Choose, ColumnKind, During, EventReading, Footing, Happened, Layout, Paper, PaperBox, Part, Reading,
@@ -63,6 +67,9 @@ pub use report::{
 pub use rulebook::{
     Applies, Calendar, ESCALATION, Escalation, Evaluation, NoteForm, Reminder, ReportScope, Rule, RuleBook,
     Satisfaction, WatchedObject,
+};
+pub use staffing::{
+    PerHouseholds, Post, PostFormula, Rounding, Share, Staffing, StaffingExample, Surge, SurgeFormula,
 };
 
 use crate::error::{Error, ErrorKind, Sentence};

@@ -77,6 +77,8 @@ pub struct Role {
     /// Constraints, e.g. `not_own_work`.
     #[serde(default)]
     pub constraints: Vec<String>,
+    /// The role that it answers to.
+    pub reports_to: Option<String>,
     /// Streams whose scopes it holds.
     #[serde(default)]
     pub streams: Vec<String>,
@@ -240,15 +242,35 @@ pub struct User {
     pub project: Option<String>,
     /// Department.
     pub dept: Option<String>,
+    /// Where the person helps besides: named while it lasts.
+    #[serde(default)]
+    pub lent: Vec<Posting>,
     /// No longer here: holds no grants.
     #[serde(default)]
     pub retired: bool,
+}
+
+/// A person sent to another project for a time, in a role of that project.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Posting {
+    /// The project.
+    pub project: String,
+    /// The role there.
+    pub role: String,
 }
 
 impl User {
     /// Ids of all roles, main role first.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.role.as_str()).chain(self.more_roles.iter().map(String::as_str))
+    }
+
+    /// Ids of the roles of a project that the person holds there: the own ones at home, a lent one elsewhere.
+    pub fn roles_at<'u>(&'u self, project: &'u str) -> impl Iterator<Item = &'u str> {
+        let own = self.roles().filter(move |_| self.project.as_deref() == Some(project));
+        let lent = self.lent.iter().filter(move |posting| posting.project == project);
+        own.chain(lent.map(|posting| posting.role.as_str()))
     }
 }
 
@@ -353,6 +375,19 @@ pub enum Frequency {
     Yearly,
 }
 
+/// Lines of ledger entries that name months. A project that has such an entry, beyond its first state, has
+/// slots in these months of its year alone.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonthPlan {
+    /// The ledger.
+    pub ledger: String,
+    /// Its field with the lines.
+    pub lines: String,
+    /// The subfield with the month.
+    pub month: String,
+}
+
 /// When slots come.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -364,6 +399,8 @@ pub struct Recurrence {
     pub times: Vec<String>,
     /// What else sets the days, e.g. `project_plan`.
     pub by: Option<String>,
+    /// Monthly: where each project plans the months for itself.
+    pub plan: Option<MonthPlan>,
     /// How many slots in a period.
     pub count: Option<u32>,
     /// The month of a yearly slot, 1 to 12.

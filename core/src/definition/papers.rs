@@ -1,13 +1,9 @@
-//! Papers and tables of the organisation: the nonconformity model, staffing, training, forms.
+//! Papers and tables of the organisation: the nonconformity model, training, forms.
 
-use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
-use serde::{Deserialize, Deserializer};
-use std::collections::BTreeMap;
-use std::fmt;
+use serde::Deserialize;
 
 use super::field::Field;
 use super::label::{Named, Provenance, SeedRef, Title, first_version};
-use super::organisation::Project;
 
 /// Findings: their ledger, severities and rules.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -87,153 +83,6 @@ pub struct Upgrade {
     pub needs_confirm_by: Vec<String>,
 }
 
-/// How many people a project needs.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Staffing {
-    /// Stable id.
-    #[serde(default = "staffing_id")]
-    pub id: String,
-    /// Version, from 1.
-    #[serde(default = "first_version")]
-    pub version: u32,
-    /// Where the founding paper asks for it.
-    pub seed_ref: Option<SeedRef>,
-    /// A remark, Chinese.
-    pub note_zh: Option<String>,
-    /// Facts of a project that the formulas use.
-    pub inputs: Vec<String>,
-    /// Posts.
-    pub posts: Vec<Post>,
-    /// Extra people for events.
-    #[serde(default)]
-    pub surge: Vec<Surge>,
-    /// Examples with the expected numbers.
-    #[serde(default)]
-    pub examples: Vec<StaffingExample>,
-}
-
-fn staffing_id() -> String {
-    "set.staffing".to_owned()
-}
-
-/// A post.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Post {
-    /// Stable id.
-    pub id: String,
-    /// Its name.
-    pub title: Title,
-    /// How many.
-    pub formula: PostFormula,
-    /// Whether projects may share a person.
-    pub share: Share,
-    /// The roles whose people hold it; sets of an older version name none.
-    #[serde(default)]
-    pub roles: Vec<String>,
-}
-
-/// Households for each person.
-#[derive(Clone, Debug, PartialEq)]
-pub enum PerHouseholds {
-    /// The same everywhere.
-    Flat(f64),
-    /// By the project's fee level.
-    ByFeeLevel(BTreeMap<String, f64>),
-}
-
-/// How a quotient becomes people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rounding {
-    /// Upwards.
-    Ceil,
-    /// Downwards.
-    Floor,
-}
-
-/// How many people of a post.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PostFormula {
-    /// A fixed number.
-    pub base: Option<u32>,
-    /// Reserved: what the fixed number is per.
-    pub per: Option<String>,
-    /// At least.
-    pub min: Option<u32>,
-    /// Households for each person.
-    pub per_households: Option<PerHouseholds>,
-    /// How the quotient is rounded.
-    pub round: Option<Rounding>,
-    /// Factor for shifts.
-    pub shift_factor: Option<f64>,
-}
-
-impl PostFormula {
-    /// How many people of the post a project needs; `None` where a fact of the project that the formula
-    /// uses is not known.
-    #[must_use]
-    pub fn people(&self, project: &Project) -> Option<u32> {
-        let Some(per_households) = &self.per_households else { return self.base };
-        let per = match per_households {
-            PerHouseholds::Flat(per) => *per,
-            PerHouseholds::ByFeeLevel(levels) => *levels.get(project.fee_level.as_deref()?)?,
-        };
-        let quotient = f64::from(project.households) / per * self.shift_factor.unwrap_or(1.0);
-        let whole = match self.round {
-            Some(Rounding::Floor) => quotient.floor(),
-            Some(Rounding::Ceil) | None => quotient.ceil(),
-        };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "people of one project")]
-        let people = whole.clamp(0.0, f64::from(u32::MAX)) as u32;
-        Some(self.base.unwrap_or(0) + people.max(self.min.unwrap_or(0)))
-    }
-}
-
-/// Whether projects may share a person.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Share {
-    /// They may.
-    pub allowed: bool,
-    /// Most projects together.
-    pub max_projects: Option<u32>,
-    /// Most households together.
-    pub max_households_total: Option<u32>,
-}
-
-/// Extra people for an event.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Surge {
-    /// Stable id.
-    pub id: String,
-    /// The input that calls for them.
-    pub when: String,
-    /// How many, Chinese.
-    pub add_zh: String,
-    /// How many: numbers, or formulas in words.
-    pub formula: BTreeMap<String, serde_json::Value>,
-    /// Where they come from.
-    pub supply: String,
-}
-
-/// An example of the formulas.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StaffingExample {
-    /// The project.
-    pub project: String,
-    /// Its inputs.
-    pub input: BTreeMap<String, serde_json::Value>,
-    /// People by post.
-    pub expect: BTreeMap<String, u32>,
-    /// The calculation, Chinese.
-    pub calc_zh: Option<String>,
-}
-
 /// The training plan.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -272,6 +121,23 @@ pub struct Topic {
     pub title: Title,
     /// Words of the founding paper.
     pub seed_quote: Option<String>,
+    /// The weak points that ask for it: ids of categories, sections and items of checklists, clauses; each with
+    /// everything below it.
+    #[serde(default)]
+    pub weak: Vec<String>,
+}
+
+impl Topic {
+    /// True where the topic is about this category, item or clause.
+    #[must_use]
+    pub fn is_about(&self, id: &str) -> bool {
+        self.weak.iter().any(|above| is_within(id, above))
+    }
+}
+
+/// True for an id that is `above`, or lies below it by its dots.
+pub(crate) fn is_within(id: &str, above: &str) -> bool {
+    id.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// A planned training.
@@ -356,33 +222,4 @@ pub struct FlowStep {
     pub do_zh: String,
     /// The rule with its deadline.
     pub deadline_rule: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for PerHouseholds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberOrTable;
-
-        impl<'de> Visitor<'de> for NumberOrTable {
-            type Value = PerHouseholds;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number or a table by fee level")
-            }
-
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<PerHouseholds, E> {
-                Ok(PerHouseholds::Flat(number))
-            }
-
-            #[expect(clippy::cast_precision_loss, reason = "households stay far below 2^53")]
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<PerHouseholds, E> {
-                Ok(PerHouseholds::Flat(number as f64))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PerHouseholds, A::Error> {
-                BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(PerHouseholds::ByFeeLevel)
-            }
-        }
-
-        deserializer.deserialize_any(NumberOrTable)
-    }
 }

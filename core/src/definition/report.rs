@@ -234,6 +234,9 @@ pub enum Reading {
     PeopleOf(Box<Self>, Vec<String>),
     /// The question of the sheet that raised a finding.
     SourceItem,
+    /// The training topics that the record asks for: by its category, its clauses, the item that raised it, or
+    /// its own failing items.
+    Topics,
     /// Words.
     Words(Title),
     /// One thing where a test holds, another where it does not.
@@ -360,8 +363,12 @@ pub enum Tally {
     Share(Box<(Self, Self)>),
     /// The change against the period before, as a share of it.
     Change(Box<Self>),
+    /// The same tally over the period before.
+    Before(Box<Self>),
     /// How often each value occurs, most frequent first.
     Spread(Reading),
+    /// So many of the most frequent values, without how often.
+    Top(usize, Reading),
     /// Every value once, in the order of the records.
     List(Reading, Test),
     /// How many different values.

@@ -11,6 +11,7 @@ mod assess;
 mod days;
 mod overlap;
 mod owners;
+mod parts;
 mod period;
 mod record;
 mod remind;
@@ -24,6 +25,7 @@ pub use assess::{Status, Step, is_breach, next_look_ms, risk_from_ms, status, st
 pub use days::Days;
 pub use overlap::{Stay, overlaps, stays};
 pub use owners::{owes, people};
+pub use parts::part_of;
 pub use period::{Period, fulfilment, settle, unit_duties, units};
 pub use record::{Arrival, Record};
 pub use remind::{Reminder, news, reminders};
@@ -136,8 +138,8 @@ pub struct Duty {
     pub subject: Subject,
     /// Who owes it; empty where nobody holds the role.
     pub owners: Vec<Owner>,
-    /// The period it belongs to: `2026-11-23`, `2026-11`, `2026Q4`, `2026`; the project that a line of its own
-    /// is owed by; empty where there is none.
+    /// Which of several it is. The period it belongs to: `2026-11-23`, `2026-11`, `2026Q4`, `2026`; the project
+    /// that owes it for itself; the line or item that it is about; empty where there is but one.
     pub period: String,
     /// Since when it is owed, milliseconds since 1970.
     pub opens_ms: i64,

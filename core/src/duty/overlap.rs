@@ -56,8 +56,8 @@ pub fn stays(days: &Days<'_>, rule: &Rule, record: &Record) -> Vec<Stay> {
     record.lines(&lines.lines).into_iter().filter_map(stay).collect()
 }
 
-/// The double bookings of one record's people among all stays: one broken duty for each person and other
-/// record, about the record whose id comes first.
+/// The double bookings of one record's people among all stays: for each person and other record one broken
+/// duty about either record, because each of them shows it.
 #[must_use]
 pub fn overlaps(days: &Days<'_>, rule: &Rule, own: &[Stay], all: &[Stay]) -> Vec<Duty> {
     let mut duties: Vec<Duty> = Vec::new();
@@ -67,27 +67,32 @@ pub fn overlaps(days: &Days<'_>, rule: &Rule, own: &[Stay], all: &[Stay]) -> Vec
             if apart {
                 continue;
             }
-            let (first, second) =
-                if mine.document < theirs.document { (mine, theirs) } else { (theirs, mine) };
-            let subject = Subject::Record(first.document);
-            let instance = format!("{}|{}", first.user, second.document);
-            let at_ms = first.written_ms.max(second.written_ms);
-            let duty = Duty {
-                key: key(&rule.id, &subject.id(), &instance),
-                rule: rule.id.clone(),
-                title: rule.title.clone(),
-                unit: first.project.clone(),
-                subject,
-                owners: owners::owes(days.catalog, rule, &first.project, None),
-                period: String::new(),
-                opens_ms: at_ms,
-                due_ms: None,
-                outcome: Outcome::Broken { at_ms },
-            };
-            if duties.iter().all(|known| known.key != duty.key) {
-                duties.push(duty);
+            for (stay, other) in [(mine, theirs), (theirs, mine)] {
+                let duty = double(days, rule, stay, other);
+                if duties.iter().all(|known| known.key != duty.key) {
+                    duties.push(duty);
+                }
             }
         }
     }
+    duties.sort_by(|a, b| a.key.cmp(&b.key));
     duties
+}
+
+/// The duty about the record of `stay` that its person is in `other`'s place at the same time.
+fn double(days: &Days<'_>, rule: &Rule, stay: &Stay, other: &Stay) -> Duty {
+    let subject = Subject::Record(stay.document);
+    let at_ms = stay.written_ms.max(other.written_ms);
+    Duty {
+        key: key(&rule.id, &subject.id(), &format!("{}|{}", stay.user, other.document)),
+        rule: rule.id.clone(),
+        title: rule.title.clone(),
+        unit: stay.project.clone(),
+        subject,
+        owners: owners::owes(days.catalog, rule, &stay.project, None),
+        period: String::new(),
+        opens_ms: at_ms,
+        due_ms: None,
+        outcome: Outcome::Broken { at_ms },
+    }
 }

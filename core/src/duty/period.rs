@@ -58,6 +58,8 @@ fn kind_of(rule: &Rule) -> Option<&str> {
         Deadline::DailyAt { .. }
         | Deadline::AfterEvent { .. }
         | Deadline::FieldDate { .. }
+        | Deadline::LineDate(_)
+        | Deadline::TaskDate
         | Deadline::Guard { .. }
         | Deadline::Invariant { .. }
         | Deadline::ScheduleWindow
@@ -140,6 +142,8 @@ pub(crate) fn due_of(days: &Days<'_>, rule: &Rule, period: &Period) -> i64 {
         | Deadline::DailyAt { .. }
         | Deadline::AfterEvent { .. }
         | Deadline::FieldDate { .. }
+        | Deadline::LineDate(_)
+        | Deadline::TaskDate
         | Deadline::Guard { .. }
         | Deadline::Invariant { .. }
         | Deadline::ScheduleWindow

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Deed;
 use crate::definition::{Catalog, EVENT_DATA, Fact, FieldType, Guard, Ledger};
 use crate::document::model::{Event, Model, Register, Stamped, Value};
 use crate::id::UserId;
@@ -16,6 +17,14 @@ pub struct Arrival {
     pub received_ms: i64,
     /// The device's clock minus the server's, as last said, milliseconds.
     pub skew_ms: i64,
+}
+
+impl Arrival {
+    /// True when a time that was written with it is no evidence.
+    fn doubts(&self, at_ms: i64) -> bool {
+        self.skew_ms.saturating_abs() > CLOCK_SKEW_SUSPICIOUS_MS
+            || at_ms > self.received_ms.saturating_add(CLOCK_SKEW_SUSPICIOUS_MS)
+    }
 }
 
 /// A record.
@@ -90,10 +99,16 @@ impl Record {
     /// True when the time that an event carries is no evidence: the clock was off, or it lies ahead of its
     /// arrival.
     pub(crate) fn is_suspicious(&self, event: &Event) -> bool {
-        self.arrivals.get(&event.id).is_some_and(|arrival| {
-            arrival.skew_ms.saturating_abs() > CLOCK_SKEW_SUSPICIOUS_MS
-                || event.at_ms > arrival.received_ms.saturating_add(CLOCK_SKEW_SUSPICIOUS_MS)
-        })
+        self.arrivals.get(&event.id).is_some_and(|arrival| arrival.doubts(event.at_ms))
+    }
+
+    /// The deed of a line that was written at once: like an event, by its own clock unless that is no evidence.
+    pub(crate) fn deed_of_line(&self, line: &str, stamped: &Stamped) -> Deed {
+        let arrival = self.arrivals.get(line);
+        let is_suspicious = arrival.is_some_and(|arrival| arrival.doubts(stamped.at_ms));
+        let received_ms = arrival.map(|arrival| arrival.received_ms);
+        let at_ms = received_ms.filter(|_| is_suspicious).unwrap_or(stamped.at_ms);
+        Deed { event: line.to_owned(), at_ms, received_ms, is_suspicious }
     }
 
     /// When an event counts as done: by its own clock, or by its arrival where that clock is no evidence.

@@ -3,7 +3,8 @@
 use jiff::civil::Time;
 
 use super::days::before;
-use super::{Days, Duty, Owner, Record, Subject, people};
+use super::owners::ASSIGNEE;
+use super::{Days, Duty, Owner, Record, Subject, part_of, people};
 use crate::definition::Rule;
 use crate::error::Sentence;
 use crate::id::{DocumentId, UserId};
@@ -58,7 +59,7 @@ pub fn reminders(
         found.push(Reminder {
             key: format!("{}#{place}", duty.key),
             at_ms,
-            sentence: sentence(days, duty, due_ms, record.map(|(_, name)| name)),
+            sentence: sentence(days, rule, duty, due_ms, record),
             document: duty.subject.document(),
             duty: duty.key.clone(),
         });
@@ -105,19 +106,28 @@ fn told(days: &Days<'_>, duty: &Duty, id: &str, user: &UserId, record: Option<&R
     if record.and_then(|record| record.text(id)) == Some(user.as_str()) {
         return true;
     }
-    // The people of a slot or a device are those who owe it.
-    let is_subject = !matches!(duty.subject, Subject::Record(_));
+    // The people of a slot, a device or a part are those who owe it.
+    let is_subject = !matches!(duty.subject, Subject::Record(_)) || id == ASSIGNEE;
     is_subject && duty.owners.iter().any(|owner| people(catalog, owner, &duty.unit).contains(user))
 }
 
-fn sentence(days: &Days<'_>, duty: &Duty, due_ms: i64, name: Option<&str>) -> Sentence {
+fn sentence(
+    days: &Days<'_>,
+    rule: &Rule,
+    duty: &Duty,
+    due_ms: i64,
+    record: Option<(&Record, &str)>,
+) -> Sentence {
     let due = days.local(due_ms).strftime("%Y-%m-%d %H:%M").to_string();
-    let about = name.map(str::to_owned).unwrap_or_else(|| match &duty.subject {
+    let about = record.map(|(_, name)| name.to_owned()).unwrap_or_else(|| match &duty.subject {
         Subject::Slot { slot, .. } => slot.clone(),
         Subject::Record(_) | Subject::Unit(_) | Subject::Device(_) => duty.period.clone(),
     });
+    let part = record.and_then(|(record, _)| part_of(days.catalog, rule, duty, record));
+    let (zh, en) =
+        part.map_or_else(Default::default, |part| (format!(" {}", part.zh), format!(" {}", part.en)));
     Sentence::new(
-        format!("{}:{about},期限 {due}", duty.title.zh),
-        format!("{}: {about}, due {due}", duty.title.en),
+        format!("{}:{about}{zh},期限 {due}", duty.title.zh),
+        format!("{}: {about}{en}, due {due}", duty.title.en),
     )
 }

@@ -1,4 +1,5 @@
-//! The duties of one record: by a time after an event, a day in a field, every working day, a condition.
+//! The duties of one record as a whole: by a time after an event, a day in a field, every working day, a
+//! condition.
 
 use jiff::civil::Date;
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub fn of_record(days: &Days<'_>, rule: &Rule, record: &Record, since_ms: i64, n
     match &rule.deadline {
         Deadline::AfterEvent { event, span } => case.after_event(event, span),
         Deadline::FieldDate { field } => case.field_date(field),
+        Deadline::LineDate(dated) => case.of_lines(dated),
+        Deadline::TaskDate => case.of_tasks(),
         Deadline::DailyAt { param, calendar, default } => {
             let due = |day| days.off_duty(day, &record.row.project, param, default.as_deref());
             case.daily(calendar.as_deref(), &due, since_ms, now_ms)
@@ -69,10 +72,10 @@ fn is_withdrawn(days: &Days<'_>, record: &Record) -> bool {
 }
 
 /// A rule and a record that it applies to.
-struct Case<'a> {
-    days: &'a Days<'a>,
-    rule: &'a Rule,
-    record: &'a Record,
+pub(super) struct Case<'a> {
+    pub(super) days: &'a Days<'a>,
+    pub(super) rule: &'a Rule,
+    pub(super) record: &'a Record,
 }
 
 impl Case<'_> {
@@ -205,7 +208,7 @@ impl Case<'_> {
         stretches.iter().filter_map(|stretch| stretch.to).find(|to| *to > place)
     }
 
-    fn deed(&self, place: usize) -> Deed {
+    pub(super) fn deed(&self, place: usize) -> Deed {
         let event = &self.record.model.events[place];
         Deed {
             event: event.id.clone(),
@@ -234,7 +237,7 @@ impl Case<'_> {
             let signed = self.record.lines(lines).into_iter().filter_map(|line| {
                 let stamped = line.fields.get(who)?;
                 stamped.value.as_text().filter(|user| is_theirs(user))?;
-                Some(Deed { event: line.id, at_ms: stamped.at_ms, received_ms: None, is_suspicious: false })
+                Some(self.record.deed_of_line(&line.id, stamped))
             });
             let first = signed.min_by_key(|deed| deed.at_ms).or_else(|| ended.clone());
             duty.outcome = first.map_or(Outcome::Waiting, Outcome::Done);
@@ -244,27 +247,30 @@ impl Case<'_> {
     }
 
     fn field_date(&self, field: &str) -> Vec<Duty> {
-        let Some(day) = self.date_in(field) else { return Vec::new() };
+        let Some((day, is_put_off)) = self.date_in(field) else { return Vec::new() };
         let stretches = self.record.stretches(self.days.catalog, &self.rule.applies_to.states);
         let duty = |stretch: &Stretch| {
             let opens_ms = self.record.at_ms(stretch.from);
             let outcome = stretch.to.map_or(Outcome::Waiting, |place| Outcome::Done(self.deed(place)));
-            let instance = if stretch.from == 0 { "" } else { &self.record.model.events[stretch.from].id };
-            self.duty(instance, opens_ms, Some(self.days.end_of(day)), outcome)
+            let own = if stretch.from == 0 { "" } else { &self.record.model.events[stretch.from].id };
+            // What was put off is owed anew, and escalated anew.
+            let instance = if is_put_off { format!("{own}@{day}") } else { own.to_owned() };
+            self.duty(&instance, opens_ms, Some(self.days.end_of(day)), outcome)
         };
         stretches.iter().map(duty).collect()
     }
 
-    /// The day in a field, extensions included.
-    fn date_in(&self, field: &str) -> Option<Date> {
-        let written = match self.record.model.value(&keys::field(field))? {
+    /// The day in a field, extensions included, and whether one of them put it off.
+    fn date_in(&self, field: &str) -> Option<(Date, bool)> {
+        let written: Date = match self.record.model.value(&keys::field(field))? {
             Value::Text(text) => text.parse().ok()?,
             Value::Int(at_ms) => self.days.day(*at_ms),
             Value::Null | Value::Bool(_) | Value::Number(_) => return None,
         };
         let moved = self.record.model.events.iter().filter_map(|event| event.data.get(NEW_DUE)?.as_text());
         let moved = moved.filter_map(|day| day.parse().ok()).filter(|_| field == DUE);
-        moved.chain([written]).max()
+        let day = moved.chain([written]).max()?;
+        Some((day, day > written))
     }
 
     /// One duty for each working day at whose end the record is, or would have been, in the rule's states.
@@ -340,7 +346,7 @@ impl Case<'_> {
         vec![self.duty("", at_ms, None, Outcome::Broken { at_ms })]
     }
 
-    fn duty(&self, instance: &str, opens_ms: i64, due_ms: Option<i64>, outcome: Outcome) -> Duty {
+    pub(super) fn duty(&self, instance: &str, opens_ms: i64, due_ms: Option<i64>, outcome: Outcome) -> Duty {
         let subject = Subject::Record(self.record.row.document);
         let unit = self.record.row.project.clone();
         let owners: Vec<Owner> = owners::owes(self.days.catalog, self.rule, &unit, Some(self.record));

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Replica;
-use crate::definition::{Deadline, Evaluation, Rule};
+use crate::definition::{Deadline, Evaluation, Rule, Title};
 use crate::duty::{
     self, Days, Duty, Outcome, Owner, Record, Reminder, Status, Subject, fulfilment, of_record, of_slot,
-    people, settle, silence, slots_of, unit_duties, units,
+    overlaps, part_of, people, settle, silence, slots_of, stays, unit_duties, units,
 };
 use crate::error::Error;
 use crate::id::DocumentId;
@@ -31,6 +31,8 @@ pub struct DutyView {
     pub status: Status,
     /// What the record is called: its number, else its first words; empty where it is about none.
     pub name: String,
+    /// The item or line of the record that it is about; `None` where it is about the whole.
+    pub part: Option<Title>,
     /// True where the person owes it, alone or with others of the role.
     pub is_own: bool,
 }
@@ -175,6 +177,8 @@ impl Replica {
                 Deadline::DailyAt { .. }
                 | Deadline::AfterEvent { .. }
                 | Deadline::FieldDate { .. }
+                | Deadline::LineDate(_)
+                | Deadline::TaskDate
                 | Deadline::Guard { .. }
                 | Deadline::Invariant { .. }
                 | Deadline::Retain { .. } => {}
@@ -205,6 +209,7 @@ impl Replica {
             for row in self.rows(definition, only)? {
                 let record = self.record_of(row)?;
                 for rule in &rules {
+                    found.extend(self.double_booked(days, rule, &record)?);
                     for mut duty in of_record(days, rule, &record, since_ms, until_ms) {
                         self.settle_from_others(days, rule, &mut duty)?;
                         found.push(Found { rule: (*rule).clone(), duty, record: Some(record.clone()) });
@@ -213,6 +218,21 @@ impl Replica {
             }
         }
         Ok(found)
+    }
+
+    /// Where people of a record are in two places at once, as far as this device holds the other.
+    fn double_booked(&self, days: &Days<'_>, rule: &Rule, record: &Record) -> Result<Vec<Found>, Error> {
+        let own = stays(days, rule, record);
+        if own.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut all = Vec::new();
+        for row in self.rows(&record.row.definition.id, None)? {
+            all.extend(stays(days, rule, &self.record_of(row)?));
+        }
+        let about = Subject::Record(record.row.document);
+        let duties = overlaps(days, rule, &own, &all).into_iter().filter(|duty| duty.subject == about);
+        Ok(duties.map(|duty| Found { rule: rule.clone(), duty, record: Some(record.clone()) }).collect())
     }
 
     /// Rows of a ledger or checklist that duties are made of: open entries, all sheets of a rule's checklist.
@@ -321,6 +341,7 @@ impl Replica {
         let status = duty::status(&Days::of(&self.catalog), &rule, &duty, now_ms, known_until_ms);
         DutyView {
             is_own: owing.contains(&self.identity.user),
+            part: record.as_ref().and_then(|record| part_of(&self.catalog, &rule, &duty, record)),
             name: record.map(|record| name_of(&record.row)).unwrap_or_default(),
             duty,
             status,

@@ -67,6 +67,9 @@ impl Replica {
         let slots = schedule::slots(&self.catalog, &self.identity.user, now);
         let mut views = Vec::with_capacity(slots.len());
         for slot in slots {
+            if !self.is_planned(&slot)? {
+                continue;
+            }
             let sheet = match self.model(slot.document) {
                 Ok(model) => Some(inspection::state(&model)),
                 Err(error) if error.kind() == ErrorKind::NotFound => None,

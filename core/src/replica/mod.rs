@@ -16,6 +16,7 @@ mod giveback;
 mod inspection;
 mod later;
 mod lists;
+mod planned;
 mod refused;
 mod repair;
 mod reports;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::datum::{Datum, Line};
 use super::read::Frame;
-use crate::definition::{Post, Project};
+use crate::definition::{Post, Project, Surge};
 use crate::id::UserId;
 
 /// The source of the staffing standard.
@@ -67,8 +67,26 @@ fn device(frame: &Frame<'_>, device: &DeviceStanding) -> Line {
 fn posts(frame: &Frame<'_>) -> Vec<Line> {
     let projects = frame.catalog.organisation().map_or(&[][..], |organisation| &organisation.projects);
     let posts = frame.catalog.staffing().map_or(&[][..], |staffing| &staffing.posts);
+    let surges = frame.catalog.staffing().map_or(&[][..], |staffing| &staffing.surge);
     let asked = projects.iter().filter(|one| !one.retired && frame.project.is_none_or(|id| id == one.id));
-    asked.flat_map(|project| posts.iter().map(|one| post(frame, project, one))).collect()
+    let of_project = |project| {
+        let standing = posts.iter().map(move |one| post(frame, project, one));
+        standing.chain(surges.iter().flat_map(move |one| surge(frame, project, one)))
+    };
+    asked.flat_map(of_project).collect()
+}
+
+/// The extra people of a project to which the event applies; they are sent, not held.
+fn surge<'l>(frame: &'l Frame<'_>, project: &'l Project, surge: &'l Surge) -> impl Iterator<Item = Line> {
+    let is_on = project.attrs.get(&surge.when) == Some(&true);
+    surge.formula.iter().filter(move |_| is_on).map(move |(kind, formula)| {
+        let title = surge.titles.get(kind).map_or(kind.as_str(), |title| title.text(frame.english));
+        BTreeMap::from([
+            ("project", Datum::text(project.title.text(frame.english))),
+            ("post", Datum::text(title)),
+            ("standard", formula.people(project).map_or(Datum::None, |people| Datum::Int(i64::from(people)))),
+        ])
+    })
 }
 
 fn post(frame: &Frame<'_>, project: &Project, post: &Post) -> Line {

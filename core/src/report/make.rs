@@ -180,8 +180,9 @@ impl Run<'_> {
         if layout.every_project {
             self.seed_projects(&mut groups);
         }
-        let changes = layout.columns.iter().any(|column| matches!(column.tally, Some(Tally::Change(_))));
-        let before = if changes { Some(self.before(report)?) } else { None };
+        let looks_back = |tally: &Tally| matches!(tally, Tally::Change(_) | Tally::Before(_));
+        let looks_back = layout.columns.iter().any(|column| column.tally.as_ref().is_some_and(looks_back));
+        let before = if looks_back { Some(self.before(report)?) } else { None };
         let columns = &layout.columns;
         let row = |group: &Group, key: Option<&Vec<String>>| -> Vec<Datum> {
             let old = before.as_ref().and_then(|(groups, all)| match key {
@@ -194,6 +195,9 @@ impl Run<'_> {
                     let old =
                         old.map_or(Datum::None, |group| group.sums[at].result(frame, tally, &group.keys));
                     change(&old, &sum.result(frame, tally, &group.keys))
+                }
+                Some(tally @ Tally::Before(_)) => {
+                    old.map_or(Datum::None, |group| group.sums[at].result(frame, tally, &group.keys))
                 }
                 Some(tally) => sum.result(frame, tally, &group.keys),
                 None => Datum::None,

@@ -142,6 +142,7 @@ impl Frame<'_> {
                 Datum::Many(meant.collect())
             }
             Reading::SourceItem => self.source_item(record),
+            Reading::Topics => self.topics(record, shown),
             Reading::Event(event) => self.event(record, event, shown),
             Reading::Lines(field, subfields) => self.lines(record, field, subfields, shown),
             Reading::Failures { severities, notes } => self.failures(record, severities, *notes),

@@ -126,6 +126,23 @@ impl Frame<'_> {
         item.map_or(Datum::None, |item| Datum::text(item.title.text(self.english)))
     }
 
+    /// Topics of training that a record asks for, in the order of the plan.
+    pub(super) fn topics(&self, record: &Record, shown: bool) -> Datum {
+        let facts = &record.facts;
+        let text = |field: &str| facts.fields.get(field).and_then(Json::as_str);
+        let source = text("source_ref").and_then(|source| source.split_once('/')).map(|(_, item)| item);
+        let clauses = facts.sets.get("clauses").into_iter().flatten().map(String::as_str);
+        let failing = failing(record, &[]).map(|fact| fact.item.as_str());
+        let weak: Vec<&str> =
+            text("category").into_iter().chain(source).chain(clauses).chain(failing).collect();
+        let asked = self.catalog.training_topics().filter(|topic| weak.iter().any(|id| topic.is_about(id)));
+        Datum::Many(
+            asked
+                .map(|topic| Datum::text(if shown { topic.title.text(self.english) } else { &topic.id }))
+                .collect(),
+        )
+    }
+
     pub(super) fn failures(&self, record: &Record, severities: &[String], notes: bool) -> Datum {
         let all = failing(record, severities).map(|fact| {
             let title = self

@@ -33,8 +33,10 @@ impl Sum {
             Tally::Count(_) => Self::Count(0),
             Tally::Sum(_) | Tally::Mean(_) => Self::Numbers { sum: 0.0, count: 0, whole: true },
             Tally::Share(parts) => Self::Share(Box::new((Self::new(&parts.0), Self::new(&parts.1)))),
-            Tally::Change(part) | Tally::Of(_, part) => Self::Part(Box::new(Self::new(part))),
-            Tally::Spread(_) | Tally::Different(_) => Self::Values(BTreeMap::new()),
+            Tally::Change(part) | Tally::Before(part) | Tally::Of(_, part) => {
+                Self::Part(Box::new(Self::new(part)))
+            }
+            Tally::Spread(_) | Tally::Top(..) | Tally::Different(_) => Self::Values(BTreeMap::new()),
             Tally::List(..) => Self::List { seen: BTreeSet::new(), order: Vec::new() },
         }
     }
@@ -56,7 +58,7 @@ impl Sum {
                 sums.0.add(frame, &parts.0, subject);
                 sums.1.add(frame, &parts.1, subject);
             }
-            (Self::Part(sum), Tally::Change(part)) => sum.add(frame, part, subject),
+            (Self::Part(sum), Tally::Change(part) | Tally::Before(part)) => sum.add(frame, part, subject),
             (Self::Part(sum), Tally::Of(from, part)) => {
                 let is_meant = match subject {
                     Subject::Record(record) => from.contains(&record.definition.id),
@@ -66,7 +68,7 @@ impl Sum {
                     sum.add(frame, part, subject);
                 }
             }
-            (Self::Values(values), Tally::Spread(reading)) => {
+            (Self::Values(values), Tally::Spread(reading) | Tally::Top(_, reading)) => {
                 for part in frame.read(subject, reading, true).parts() {
                     *values.entry(part.words(&frame.zone, frame.english)).or_default() += 1;
                 }
@@ -105,8 +107,14 @@ impl Sum {
                 let whole = sums.1.result(frame, &parts.1, keys).number().filter(|whole| *whole != 0.0);
                 part.zip(whole).map_or(Datum::None, |(part, whole)| Datum::Share(part / whole))
             }
-            (Self::Part(sum), Tally::Of(_, part) | Tally::Change(part)) => sum.result(frame, part, keys),
+            (Self::Part(sum), Tally::Of(_, part) | Tally::Change(part) | Tally::Before(part)) => {
+                sum.result(frame, part, keys)
+            }
             (Self::Values(values), Tally::Different(_)) => Datum::count(values.len()),
+            (Self::Values(values), Tally::Top(most, _)) => {
+                let top = by_frequency(values).into_iter().take(*most);
+                Datum::Many(top.map(|(value, _)| Datum::text(value)).collect())
+            }
             (Self::Values(values), _) => spread(values, frame.english),
             (Self::List { seen, order }, _) => {
                 let mut words: Vec<Datum> = order.iter().map(Datum::text).collect();
@@ -129,8 +137,7 @@ pub(super) fn change(before: &Datum, now: &Datum) -> Datum {
 
 /// Values with how often they occur, most frequent first.
 fn spread(values: &BTreeMap<String, i64>, english: bool) -> Datum {
-    let mut counted: Vec<(&String, &i64)> = values.iter().collect();
-    counted.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let counted = by_frequency(values);
     let left_out = counted.len().saturating_sub(NAMES_MAX);
     let mut words: Vec<Datum> = counted
         .into_iter()
@@ -145,6 +152,12 @@ fn spread(values: &BTreeMap<String, i64>, english: bool) -> Datum {
         }));
     }
     Datum::Many(words)
+}
+
+fn by_frequency(values: &BTreeMap<String, i64>) -> Vec<(&String, &i64)> {
+    let mut counted: Vec<(&String, &i64)> = values.iter().collect();
+    counted.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    counted
 }
 
 /// People in service, of the project that was asked for.

@@ -100,7 +100,7 @@ pub fn new_evidence(model: &Model, item: &str, finding: &Model, writer: &Writer<
 }
 
 /// The entries that lines of repeated groups create: one for each line that holds what its ledger asks
-/// of a new entry. Fields of equal id are carried over.
+/// of a new entry. Fields of equal id, and those that the group names, are carried over.
 #[must_use]
 pub fn of_groups(
     catalog: &Catalog,
@@ -132,6 +132,7 @@ fn of_group(
     for line in group_lines(model, &group.id) {
         let mut draft = Opening::new(project, ledger, writer);
         for (field, stamped) in &line.fields {
+            let field = group.carries.get(field).unwrap_or(field);
             match stamped.value.as_text() {
                 Some(words) if draft.is_shared_text(field) => draft.text(field, words),
                 _ => draft.put(field, Some(stamped.value.clone())),

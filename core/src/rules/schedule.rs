@@ -147,12 +147,11 @@ pub(crate) fn between(
 /// The projects in which the schedule makes slots for this person.
 fn projects(catalog: &Catalog, user: &UserId, schedule: &Schedule) -> Vec<String> {
     let Some(organisation) = catalog.organisation() else { return Vec::new() };
-    let Some(person) = catalog.user(user) else { return Vec::new() };
-    let roles = catalog.user_roles(user);
-    let Some(role) = roles.iter().find(|role| role.id == schedule.assign.role) else { return Vec::new() };
+    let Some(person) = catalog.user(user).filter(|person| !person.retired) else { return Vec::new() };
+    let Some(role) = catalog.role(&schedule.assign.role) else { return Vec::new() };
     let reaches = |project: &str| match role.scope {
-        RoleScope::Branch | RoleScope::Audit => true,
-        RoleScope::Project | RoleScope::Event => person.project.as_deref() == Some(project),
+        RoleScope::Branch | RoleScope::Audit => person.roles().any(|held| held == role.id),
+        RoleScope::Project | RoleScope::Event => person.roles_at(project).any(|held| held == role.id),
         RoleScope::External => false,
     };
     let in_use = organisation.projects.iter().filter(|project| !project.retired);

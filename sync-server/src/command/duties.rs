@@ -78,13 +78,14 @@ fn line(lang: Lang, view: &DutyView) -> Vec<String> {
         Subject::Unit(_) => duty.period.clone(),
         Subject::Device(device) => device.to_string(),
     };
+    let part = view.part.as_ref().map_or("", |part| lang.pick(&part.zh, &part.en));
     let owners: Vec<&str> = duty.owners.iter().map(|owner| owner.id()).collect();
     vec![
         status.to_owned(),
         duty.due_ms.map_or_else(|| "-".to_owned(), |due_ms| rfc3339(due_ms, UTC_OFFSET_MIN)),
         lang.pick(&view.title.zh, &view.title.en).to_owned(),
         duty.unit.clone(),
-        about,
+        format!("{about} {part}").trim_end().to_owned(),
         owners.join(" "),
         view.steps.to_string(),
     ]
@@ -100,6 +101,7 @@ fn as_json(view: &DutyView) -> Value {
         "about": duty.subject.id(),
         "document": duty.subject.document().map(|document| document.to_string()),
         "number": view.number,
+        "part": view.part.as_ref().map(|part| json!({ "zh": part.zh, "en": part.en })),
         "owners": duty.owners.iter().map(|owner| owner.id()).collect::<Vec<_>>(),
         "period": duty.period,
         "opens_ms": duty.opens_ms,

@@ -8,6 +8,7 @@ mod definitions;
 mod duties;
 mod history;
 mod imports;
+mod organisation;
 pub mod output;
 pub(crate) mod people;
 pub mod qr;
@@ -127,6 +128,8 @@ enum Org {
         /// JSON 文件 · JSON file
         file: PathBuf,
     },
+    /// 组织架构:谁在哪里任何岗,向谁汇报 · Who works where, in which role, and answers to whom
+    Show,
     /// 从 Excel 读入项目、人员和角色 · Read projects, people and roles from Excel
     Import {
         /// .xlsx 文件 · .xlsx file
@@ -249,6 +252,7 @@ fn perform(command: Command, context: &Context) -> Result<Report, Error> {
         Command::Serve(_) => serve::run(context),
         Command::Init { organisation, sample } => store::init(context, organisation.as_deref(), sample),
         Command::Org(Org::Load { file }) => definitions::load_organisation(context, &file),
+        Command::Org(Org::Show) => organisation::show(context),
         Command::Org(Org::Import { file, dry_run }) => imports::organisation(context, &file, dry_run),
         Command::Org(Org::Template { file }) => {
             imports::template(context, &file, crate::import::organisation_template)

@@ -95,11 +95,10 @@ fn checklist_report(page: &Page<'_>, checklist: &Checklist) -> Report {
 
 fn ledger_report(page: &Page<'_>, ledger: &Ledger) -> Report {
     let out = page.output;
-    let mut lines =
-        vec![out.tone(
-            Tone::Strong,
-            &format!("{}  {}  v{}", page.title(&ledger.title), ledger.id, ledger.version),
-        )];
+    let mut lines = vec![
+        out.tone(Tone::Strong, &format!("{}  {}  v{}", page.title(&ledger.title), ledger.id, ledger.version))
+            + &roles_text(page, &ledger.who),
+    ];
     lines.extend(ledger.fields.iter().filter(|field| is_typed(field)).map(|field| field_line(page, field)));
     lines.push(out.tone(Tone::Strong, out.pick("流转", "events")));
     for step in &ledger.transitions {
@@ -108,12 +107,7 @@ fn ledger_report(page: &Page<'_>, ledger: &Ledger) -> Report {
         let to = step.to.as_ref().map_or_else(|| out.pick("(不变)", "(stays)").to_owned(), state);
         let needs =
             if step.requires.is_empty() { String::new() } else { format!("  {}", step.requires.join(" ")) };
-        let roles: Vec<String> = step.by.iter().map(|role| page.role(role)).collect();
-        let roles = if roles.is_empty() {
-            String::new()
-        } else {
-            page.faint(&format!("  ({})", roles.join(out.pick("、", ", "))))
-        };
+        let roles = roles_text(page, &step.by);
         let arrow = page.faint(&format!("{} → {to}", from.join("/")));
         lines.push(format!("  {}  {}  {arrow}{needs}{roles}", step.id, page.title(&step.title)));
     }
@@ -122,6 +116,7 @@ fn ledger_report(page: &Page<'_>, ledger: &Ledger) -> Report {
         "kind": "ledger",
         "version": ledger.version,
         "title": title_json(&ledger.title),
+        "who": ledger.who,
         "fields": ledger.fields.iter().filter(|field| is_typed(field)).map(|field| field_json(page, field)).collect::<Vec<_>>(),
         "states": ledger.states.iter().map(|state| json!({
             "id": state.id, "title": title_json(&state.title), "final": state.terminal,
@@ -132,6 +127,15 @@ fn ledger_report(page: &Page<'_>, ledger: &Ledger) -> Report {
         })).collect::<Vec<_>>(),
     });
     Report::done(json, lines.join("\n"))
+}
+
+/// Who may; nothing where everybody may who writes the ledger.
+fn roles_text(page: &Page<'_>, roles: &[String]) -> String {
+    let names: Vec<String> = roles.iter().map(|role| page.role(role)).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    page.faint(&format!("  ({})", names.join(page.output.pick("、", ", "))))
 }
 
 /// Fields that a person fills in; the branch and the events fill in the others.
@@ -145,16 +149,15 @@ fn field_line(page: &Page<'_>, field: &Field) -> String {
     let options: Vec<String> =
         options(page, field).into_iter().map(|(id, title)| option_text(&id, &title)).collect();
     let subs: Vec<&str> = field.entry_fields.iter().map(|sub| sub.id.as_str()).collect();
-    format!(
+    let line = format!(
         "  {}  {title}  {}{}  {}{}",
         field.id,
         page.faint(field_kind(&field.kind)),
         page.output.tone(Tone::Warn, required),
         options.join(" "),
         subs.join(" "),
-    )
-    .trim_end()
-    .to_owned()
+    );
+    format!("{}{}", line.trim_end(), roles_text(page, &field.by))
 }
 
 fn item_line(page: &Page<'_>, item: &Item) -> String {
@@ -203,6 +206,7 @@ fn field_json(page: &Page<'_>, field: &Field) -> Json {
         "title": field.title.as_ref().map(title_json),
         "type": field_kind(&field.kind),
         "required": field.required,
+        "by": field.by,
         "options": options.collect::<Vec<_>>(),
         "lines": field.entry_fields.iter().map(|sub| field_json(page, sub)).collect::<Vec<_>>(),
     })

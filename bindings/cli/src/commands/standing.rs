@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xunyuan_core::definition::User;
 use xunyuan_core::replica::{ExportedRun, RefusedChange, Status};
 
 use crate::args::SyncArgs;
@@ -24,11 +25,14 @@ pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
     let catalog = device.replica.catalog();
     let roles: Vec<_> = catalog.user_roles(&identity.user);
     let project = catalog.user(&identity.user).and_then(|user| user.project.clone());
+    let (above, below) = (catalog.superiors(&identity.user), catalog.subordinates(&identity.user));
     let json = json!({
         "user": identity.user.as_str(),
         "name": catalog.user(&identity.user).map(|user| &user.name),
         "roles": roles.iter().map(|role| &role.id).collect::<Vec<_>>(),
         "project": project,
+        "answers_to": above.iter().map(|user| &user.id).collect::<Vec<_>>(),
+        "leads": below.iter().map(|user| &user.id).collect::<Vec<_>>(),
         "branch": identity.branch,
         "device": identity.device.to_string(),
         "device_code": identity.device_code,
@@ -38,6 +42,10 @@ pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
     });
     let titles: Vec<&str> = roles.iter().map(|role| page.title(&role.title)).collect();
     let out = device.output;
+    let names = |users: &[&User]| {
+        let names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
+        if names.is_empty() { "-".to_owned() } else { names.join(out.pick("、", ", ")) }
+    };
     let lines = [
         format!(
             "{}  {}",
@@ -49,6 +57,8 @@ pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
             titles.join(out.pick("、", ", ")),
             page.project(project.as_deref().unwrap_or(&identity.branch))
         ),
+        format!("{} {}", out.pick("上级", "answers to"), names(&above)),
+        format!("{} {}", out.pick("下属", "leads"), names(&below)),
         format!("{} {}", out.pick("设备码", "device code"), identity.device_code),
         format!("{} {}", out.pick("分公司", "branch"), identity.server_url),
         format!("{} {}", out.pick("数据文件", "replica file"), device.file.display()),

@@ -32,6 +32,7 @@ pub(crate) fn duty_json(page: &Page<'_>, view: &DutyView) -> Json {
         "about": duty.subject.id(),
         "document": duty.subject.document().map(|document| document.to_string()),
         "name": view.name,
+        "part": view.part.as_ref().map(title_json),
         "owners": duty.owners.iter().map(|owner| owner.id()).collect::<Vec<_>>(),
         "period": duty.period,
         "opens_at": page.stamp(duty.opens_ms),
@@ -60,7 +61,10 @@ pub(crate) fn duties_text(page: &Page<'_>, duties: &[DutyView]) -> String {
         let duty = &view.duty;
         let about = match &duty.subject {
             Subject::Slot { slot, .. } => slot.clone(),
-            Subject::Record(_) => view.name.clone(),
+            Subject::Record(_) => {
+                let part = view.part.as_ref().map_or("", |part| page.title(part));
+                format!("{} {part}", view.name).trim_end().to_owned()
+            }
             Subject::Unit(_) | Subject::Device(_) => duty.period.clone(),
         };
         table.row([

@@ -9,7 +9,7 @@ use super::super::field::FieldType;
 use super::faults::{Faults, Noun};
 use super::field;
 use super::guard::OPTION;
-use super::known::Known;
+use super::known::{FIELD, Known};
 
 const ITEM: Noun = Noun("检查项", "item");
 
@@ -103,7 +103,9 @@ fn check_item(pointer: &str, item: &Item, checklist: &Checklist, known: &Known, 
         Known::among(faults, format!("{pointer}/clauses/{at}"), noun, &clause.id(), clauses);
     }
     if let Some(task) = &item.task {
-        known.role(faults, format!("{pointer}/task/owner_role"), &task.owner_role);
+        let noun = Noun("填写该检查表的角色", "role that fills in this checklist:");
+        let who = checklist.who.iter().map(String::as_str);
+        faults.refers(format!("{pointer}/task/owner_role"), noun, &task.owner_role, who);
         let days = checklist.header_fields.iter().filter(|field| field.kind == FieldType::Date);
         let noun = Noun("表头日期字段", "header field with a day:");
         faults.refers(
@@ -230,6 +232,13 @@ fn groups(groups: &[RepeatGroup], known: &Known, faults: &mut Faults) {
         field::check_all(&format!("{pointer}/fields"), &group.fields, known, faults);
         if let Some(ledger) = &group.creates_entry {
             known.ledger(faults, format!("{pointer}/creates_entry"), ledger);
+        }
+        for (from, to) in &group.carries {
+            let place = format!("{pointer}/carries/{from}");
+            faults.refers(&place, FIELD, from, group.fields.iter().map(|field| field.id.as_str()));
+            let ledger = group.creates_entry.as_ref().and_then(|id| known.ledgers.get(id));
+            let fields = ledger.map_or([].as_slice(), |ledger| &ledger.fields);
+            faults.refers(&place, FIELD, to, fields.iter().map(|field| field.id.as_str()));
         }
     }
 }

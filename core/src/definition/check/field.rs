@@ -44,6 +44,11 @@ fn check(pointer: &str, field: &Field, known: &Known, faults: &mut Faults) {
         | FieldType::Entries
         | FieldType::Events => {}
     }
+    known.roles(faults, &format!("{pointer}/by"), &field.by);
+    if field.own && field.kind != FieldType::Ref(Target::User) {
+        let (zh, en) = ("只有 ref:user 字段可写 own", "own is for fields of type ref:user");
+        faults.say(format!("{pointer}/own"), zh, en);
+    }
     options(pointer, field, faults);
     lines(pointer, field, known, faults);
     defaults(pointer, field, known, faults);

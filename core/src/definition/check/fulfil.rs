@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::super::deadline::EventName;
+use super::super::deadline::{EventName, LineDate};
 use super::super::field::{Element, Field, FieldType, Target};
-use super::super::ledger::Ledger;
+use super::super::ledger::{BY_RULE, Ledger, Transition};
 use super::super::rulebook::{NoteForm, Rule, Satisfaction};
 use super::faults::{Faults, Noun};
 use super::guard;
-use super::known::Known;
+use super::known::{FIELD, Known};
 use super::rules::event_of;
 
-const FIELD: Noun = Noun("字段", "field");
+const SUBFIELD: Noun = Noun("子字段", "sub-field");
 
 /// Checks what fulfils a rule; `ledger` is the one that the rule applies to.
 pub(super) fn check(
@@ -58,6 +58,28 @@ pub(super) fn lines(pointer: &str, id: &str, ledger: Option<&Arc<Ledger>>, fault
     }
 }
 
+/// Lines that are due one by one: the field with them, and their subfields.
+pub(super) fn dated_lines(
+    pointer: &str,
+    dated: &LineDate,
+    ledger: Option<&Arc<Ledger>>,
+    faults: &mut Faults,
+) {
+    lines(&format!("{pointer}/lines"), &dated.lines, ledger, faults);
+    let Some(owner) = ledger.and_then(|ledger| ledger.field(&dated.lines)) else { return };
+    let mut subfield = |key: &str, id: &str, fits: &dyn Fn(&FieldType) -> bool| {
+        let fields = owner.entry_fields.iter().filter(|field| fits(&field.kind));
+        faults.refers(format!("{pointer}/{key}"), SUBFIELD, id, fields.map(|field| field.id.as_str()));
+    };
+    let is_day =
+        |kind: &FieldType| matches!(kind, FieldType::Date | FieldType::Month | FieldType::DeviceTime);
+    subfield("field", &dated.field, &is_day);
+    subfield("done", &dated.done, &|_| true);
+    if let Some(who) = &dated.who {
+        subfield("who", who, &|kind| *kind == FieldType::Ref(Target::User));
+    }
+}
+
 /// Checks the form of the branch's notes: it fills in whatever its ledger asks for.
 pub(super) fn notes(pointer: &str, form: &NoteForm, known: &Known, faults: &mut Faults) {
     known.ledger(faults, format!("{pointer}/ledger"), &form.ledger);
@@ -73,8 +95,9 @@ pub(super) fn notes(pointer: &str, form: &NoteForm, known: &Known, faults: &mut 
         field(&format!("{pointer}/fields/{id}"), id, ledger, |_| true, faults);
     }
     if let Some(event) = &form.event {
-        let steps = ledger.transitions_from(&ledger.initial_state().id).filter(|step| step.by.is_empty());
-        let noun = Noun("登记后的第一步", "first step open to everyone:");
+        let is_open = |step: &&Transition| step.by.is_empty() || step.by.iter().any(|by| by == BY_RULE);
+        let steps = ledger.transitions_from(&ledger.initial_state().id).filter(is_open);
+        let noun = Noun("规则可做的第一步", "first step that rules may take:");
         let event = ledger.event_kind(event).unwrap_or(event);
         faults.refers(format!("{pointer}/event"), noun, event, steps.map(|step| step.id.as_str()));
     }

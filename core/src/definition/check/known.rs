@@ -8,6 +8,7 @@ use super::super::catalogues::ResponseSet;
 use super::super::checklist::Checklist;
 use super::super::ledger::Ledger;
 use super::super::organisation::{Organisation, RoleScope};
+use super::super::papers::is_within;
 use super::faults::{Faults, Noun};
 
 /// Ids by what they name, over all versions of the set; of checklists and ledgers the newest version.
@@ -18,6 +19,7 @@ pub(crate) struct Known {
     pub(crate) ledgers: BTreeMap<String, Arc<Ledger>>,
     pub(crate) response_sets: BTreeMap<String, ResponseSet>,
     pub(crate) category_sets: BTreeSet<String>,
+    pub(crate) categories: BTreeSet<String>,
     pub(crate) standards: BTreeSet<String>,
     pub(crate) clauses: BTreeSet<String>,
     pub(crate) roles: BTreeMap<String, RoleScope>,
@@ -38,6 +40,7 @@ pub(crate) const LEDGER: Noun = Noun("台账", "ledger");
 pub(crate) const CHECKLIST: Noun = Noun("检查表", "checklist");
 pub(crate) const RULE: Noun = Noun("规则", "rule");
 pub(crate) const SEVERITY: Noun = Noun("严重程度", "severity");
+pub(crate) const FIELD: Noun = Noun("字段", "field");
 pub(crate) const STATE: Noun = Noun("状态", "state");
 
 impl Known {
@@ -62,6 +65,7 @@ impl Known {
             }
             Body::Categories(set) => {
                 self.category_sets.insert(set.id.clone());
+                self.categories.extend(set.flatten().into_iter().map(|category| category.id));
             }
             Body::Clauses(book) => {
                 self.standards.extend(book.standards.iter().map(|standard| standard.id.clone()));
@@ -85,6 +89,13 @@ impl Known {
             Body::Organisation(organisation) => self.organisation = Some(Arc::clone(organisation)),
             Body::Holidays(_) | Body::Staffing(_) => {}
         }
+    }
+
+    /// True where something that a training topic may name is this, or lies below it.
+    pub(crate) fn is_weak_point(&self, id: &str) -> bool {
+        let items = self.checklists.values().flat_map(|checklist| checklist.items()).map(|item| &item.id);
+        let mut all = self.categories.iter().chain(&self.clauses).chain(items);
+        all.any(|one| is_within(one, id))
     }
 
     pub(crate) fn role(&self, faults: &mut Faults, pointer: impl Into<String>, id: &str) {

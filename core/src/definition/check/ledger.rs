@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::field::{FieldType, Target};
+use super::super::guard::Guard;
 use super::super::ledger::{BY_RULE, EVENT_DATA, Ledger, Transition};
 use super::super::number::NumberPart;
 use super::super::rulebook::ESCALATION;
@@ -23,6 +24,7 @@ pub(crate) fn check(ledger: &Ledger, whole: bool, known: &Known, faults: &mut Fa
         faults.say("/id", "台账编号应以 led. 开头", "the id of a ledger begins with led.");
     }
     known.stream(faults, "/stream", &ledger.stream);
+    known.roles(faults, "/who", &ledger.who);
     for (at, rule) in ledger.rules.iter().enumerate() {
         known.rule(faults, format!("/rules/{at}"), rule);
     }
@@ -36,7 +38,16 @@ pub(crate) fn check(ledger: &Ledger, whole: bool, known: &Known, faults: &mut Fa
     number(ledger, faults);
     states(ledger, faults);
     for (at, state) in ledger.states.iter().enumerate() {
-        known.roles(faults, &format!("/states/{at}/by"), &state.by);
+        let place = format!("/states/{at}");
+        performers(&format!("{place}/by"), &state.by, known, faults);
+        conditions(
+            &place,
+            &state.requires,
+            state.guard.as_ref().map(|g| ("guard", g)),
+            ledger,
+            known,
+            faults,
+        );
     }
     fast_path(ledger, known, faults);
     for (place, step) in steps(ledger) {
@@ -114,18 +125,35 @@ fn check_step(pointer: &str, step: &Transition, ledger: &Ledger, known: &Known, 
     if let Some(state) = &step.to {
         faults.refers(format!("{pointer}/to"), STATE, state, states());
     }
-    for (at, role) in step.by.iter().enumerate().filter(|(_, role)| *role != BY_RULE) {
-        let roles = known.roles.keys().map(String::as_str).chain([BY_RULE]);
-        faults.refers(format!("{pointer}/by/{at}"), ROLE, role, roles);
-    }
-    for (at, needed) in step.requires.iter().enumerate() {
+    performers(&format!("{pointer}/by"), &step.by, known, faults);
+    let key = if pointer == "/fast_path" { "enabled_when" } else { "guard" };
+    conditions(pointer, &step.requires, step.guard.as_ref().map(|guard| (key, guard)), ledger, known, faults);
+}
+
+/// What a step asks for: what must be there, and what must hold.
+fn conditions(
+    pointer: &str,
+    requires: &[String],
+    guard: Option<(&str, &Guard)>,
+    ledger: &Ledger,
+    known: &Known,
+    faults: &mut Faults,
+) {
+    for (at, needed) in requires.iter().enumerate() {
         let fields = ledger.fields.iter().map(|field| field.id.as_str()).chain(EVENT_DATA);
         let noun = Noun("必填的字段或事件数据", "field or event data to require:");
         faults.refers(format!("{pointer}/requires/{at}"), noun, needed, fields);
     }
-    if let Some(condition) = &step.guard {
-        let key = if pointer == "/fast_path" { "enabled_when" } else { "guard" };
+    if let Some((key, condition)) = guard {
         guard::check(&format!("{pointer}/{key}"), condition, ledger, known, faults);
+    }
+}
+
+/// Who may take a step: roles, and rules.
+fn performers(pointer: &str, by: &[String], known: &Known, faults: &mut Faults) {
+    for (at, role) in by.iter().enumerate() {
+        let roles = known.roles.keys().map(String::as_str).chain([BY_RULE]);
+        faults.refers(format!("{pointer}/{at}"), ROLE, role, roles);
     }
 }
 
@@ -193,12 +221,13 @@ fn states(ledger: &Ledger, faults: &mut Faults) {
     for (at, state) in ledger.states.iter().enumerate() {
         let pointer = format!("/states/{at}");
         faults.plain_id(format!("{pointer}/id"), &state.id);
-        let steers = state.event.is_some() || state.optional || !state.by.is_empty();
+        let asks = !state.by.is_empty() || state.guard.is_some() || !state.requires.is_empty();
+        let steers = state.event.is_some() || state.optional || asks;
         if steers && (!ledger.linear || at == 0) {
             faults.say(
                 &pointer,
-                "event、optional、by 只用于直线流转台账的后续状态",
-                "event, optional and by are for the later states of linear ledgers",
+                "event、optional、by、guard、requires 只用于直线流转台账的后续状态",
+                "event, optional, by, guard and requires are for the later states of linear ledgers",
             );
         }
         if state.optional && state.terminal {

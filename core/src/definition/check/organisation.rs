@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::organisation::{Frequency, Organisation, RoleScope, Schedule, User};
+use super::super::field::FieldType;
+use super::super::organisation::{Frequency, MonthPlan, Organisation, RoleScope, Schedule, User};
 use super::faults::{Faults, Noun};
 use super::known::Known;
 
@@ -68,6 +69,15 @@ fn check_user(pointer: &str, user: &User, organisation: &Organisation, known: &K
     if let Some(id) = &user.project {
         project(&format!("{pointer}/project"), id, organisation, faults);
     }
+    for (at, posting) in user.lent.iter().enumerate() {
+        let place = format!("{pointer}/lent/{at}");
+        project(&format!("{place}/project"), &posting.project, organisation, faults);
+        known.role(faults, format!("{place}/role"), &posting.role);
+        if matches!(known.roles.get(&posting.role), Some(RoleScope::Branch | RoleScope::Audit)) {
+            let zh = "借调岗位应是项目岗位";
+            faults.say(format!("{place}/role"), zh, "a person is lent in a role of a project");
+        }
+    }
     if let Some(department) = &user.dept {
         known.department(faults, format!("{pointer}/dept"), department);
     }
@@ -129,6 +139,9 @@ fn check_schedule(
     if schedule.recur.freq == Frequency::Daily && schedule.recur.times.is_empty() {
         faults.say(format!("{pointer}/recur/times"), "每日排程没有时刻", "a daily schedule has no times");
     }
+    if let Some(plan) = &schedule.recur.plan {
+        planned(&format!("{pointer}/recur/plan"), plan, schedule.recur.freq, known, faults);
+    }
     if schedule.recur.month.is_some_and(|month| !(1..=12).contains(&month)) {
         faults.say(format!("{pointer}/recur/month"), "月份应在 1 到 12 之间", "a month is from 1 to 12");
     }
@@ -139,6 +152,26 @@ fn check_schedule(
             "late cannot come after missed",
         );
     }
+}
+
+/// A plan of months: a monthly schedule, lines that are there, a subfield that holds a month.
+fn planned(pointer: &str, plan: &MonthPlan, freq: Frequency, known: &Known, faults: &mut Faults) {
+    if freq != Frequency::Monthly {
+        faults.say(
+            pointer,
+            "只有每月的排程可按计划取月份",
+            "only a monthly schedule takes its months from a plan",
+        );
+    }
+    known.ledger(faults, format!("{pointer}/ledger"), &plan.ledger);
+    let Some(ledger) = known.ledgers.get(&plan.ledger) else { return };
+    let lines = ledger.fields.iter().filter(|field| field.kind == FieldType::Entries);
+    let noun = Noun("多行字段", "field with lines");
+    faults.refers(format!("{pointer}/lines"), noun, &plan.lines, lines.map(|field| field.id.as_str()));
+    let Some(field) = ledger.field(&plan.lines) else { return };
+    let months = field.entry_fields.iter().filter(|sub| sub.kind == FieldType::Month);
+    let noun = Noun("月份子字段", "sub-field with a month");
+    faults.refers(format!("{pointer}/month"), noun, &plan.month, months.map(|sub| sub.id.as_str()));
 }
 
 fn project(pointer: &str, id: &str, organisation: &Organisation, faults: &mut Faults) {

@@ -126,6 +126,14 @@ fn deadline(
                 field_of(&format!("{pointer}/field"), field, ledger, dated, faults);
             }
         }
+        Deadline::LineDate(dated) => fulfil::dated_lines(pointer, dated, ledger, faults),
+        Deadline::TaskDate => {
+            let checklist = rule.applies_to.template.as_ref().and_then(|id| known.checklists.get(id));
+            if !checklist.is_some_and(|checklist| checklist.items().any(|item| item.task.is_some())) {
+                let zh = "task_date 只用于条目写明责任岗位和日期的检查表";
+                faults.say(pointer, zh, "task_date is for checklists whose items have owners and days");
+            }
+        }
         Deadline::Monthly(MonthlyBy::LastWeekday { time, .. }) => {
             faults.time_of_day(format!("{pointer}/time"), time);
         }

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::super::catalogues::{CategoryNode, CategorySet, ClauseCatalogue, ResponseSets};
-use super::super::organisation::RoleBook;
-use super::super::papers::{Form, Nonconformity, PerHouseholds, Staffing, Training};
+use super::super::organisation::{Role, RoleBook};
+use super::super::papers::{Form, Nonconformity, Training};
 use super::super::report::Reports;
+use super::super::staffing::{PerHouseholds, Staffing, SurgeFormula};
 use super::faults::{Faults, Noun};
 use super::field;
 use super::guard::OPTION;
-use super::known::Known;
+use super::known::{Known, ROLE};
 
 const TOPIC: Noun = Noun("培训主题", "training topic");
+const INPUT: Noun = Noun("输入项", "input");
 const PERIODS: [&str; 8] =
     ["day", "week", "month", "quarter", "year", "per_inspection", "per_audit", "per_finding"];
 
@@ -117,6 +119,14 @@ pub(crate) fn roles(book: &RoleBook, faults: &mut Faults) {
     for (at, role) in book.roles.iter().enumerate() {
         let pointer = format!("/roles/{at}");
         faults.dotted_id(format!("{pointer}/id"), &role.id);
+        if let Some(above) = &role.reports_to {
+            let place = format!("{pointer}/reports_to");
+            faults.refers(&place, ROLE, above, book.roles.iter().map(|role| role.id.as_str()));
+            if answers_to_itself(book, role) {
+                let zh = "上下级关系成环:这个角色最终向自己汇报";
+                faults.say(place, zh, "the lines run in a circle: this role answers to itself in the end");
+            }
+        }
         for (at, stream) in role.streams.iter().enumerate() {
             let place = format!("{pointer}/streams/{at}");
             faults.plain_id(&place, stream);
@@ -137,6 +147,20 @@ pub(crate) fn roles(book: &RoleBook, faults: &mut Faults) {
             "the days to the warning are more than the days to the alert",
         );
     }
+}
+
+/// True for a role from which the way up comes back to it.
+fn answers_to_itself(book: &RoleBook, role: &Role) -> bool {
+    let above = |role: &Role| book.roles.iter().find(|other| Some(&other.id) == role.reports_to.as_ref());
+    let mut at = above(role);
+    for _ in &book.roles {
+        match at {
+            Some(found) if found.id == role.id => return true,
+            Some(found) => at = above(found),
+            None => return false,
+        }
+    }
+    false
 }
 
 pub(crate) fn reports(book: &Reports, known: &Known, faults: &mut Faults) {
@@ -197,13 +221,19 @@ pub(crate) fn staffing(staffing: &Staffing, known: &Known, faults: &mut Faults) 
         faults.not_negative(format!("{pointer}/formula/shift_factor"), post.formula.shift_factor);
     }
     for (at, surge) in staffing.surge.iter().enumerate() {
-        faults.refers(format!("/surge/{at}/when"), Noun("输入项", "input"), &surge.when, inputs());
+        let pointer = format!("/surge/{at}");
+        faults.refers(format!("{pointer}/when"), INPUT, &surge.when, inputs());
+        for (kind, formula) in &surge.formula {
+            if let SurgeFormula::Quotient { input, .. } = formula {
+                faults.refers(format!("{pointer}/formula/{kind}"), INPUT, input, inputs());
+            }
+        }
     }
     for (at, example) in staffing.examples.iter().enumerate() {
         let pointer = format!("/examples/{at}");
         known.project(faults, format!("{pointer}/project"), &example.project);
         for input in example.input.keys() {
-            faults.refers(format!("{pointer}/input/{input}"), Noun("输入项", "input"), input, inputs());
+            faults.refers(format!("{pointer}/input/{input}"), INPUT, input, inputs());
         }
         for post in example.expect.keys() {
             faults.refers(format!("{pointer}/expect/{post}"), Noun("岗位", "post"), post, posts());
@@ -216,6 +246,13 @@ pub(crate) fn training(plan: &Training, known: &Known, faults: &mut Faults) {
     faults.unique("/topics", topics().map(String::as_str));
     for (at, topic) in plan.topics.iter().enumerate() {
         faults.dotted_id(format!("/topics/{at}/id"), &topic.id);
+        for (weak, id) in topic.weak.iter().enumerate().filter(|(_, id)| !known.is_weak_point(id)) {
+            faults.say(
+                format!("/topics/{at}/weak/{weak}"),
+                format!("没有以“{id}”开头的类别、检查项或条款"),
+                format!("no category, item or clause begins with \"{id}\""),
+            );
+        }
     }
     for (at, planned) in plan.plan_sample.iter().enumerate() {
         let pointer = format!("/plan_sample/{at}");

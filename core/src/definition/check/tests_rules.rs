@@ -77,3 +77,106 @@ fn holidays_with_a_gap_or_an_impossible_day_are_reported() {
         mistake("holidays.json", pointer, &value, expected, about);
     }
 }
+
+#[test]
+fn what_parts_of_records_owe_must_be_there() {
+    for (pointer, value, expected, about) in [
+        ("/rules/24/deadline/lines", json!("year"), "/rules/24/deadline/lines", "no field \"year\""),
+        ("/rules/24/deadline/field", json!("what"), "/rules/24/deadline/field", "no sub-field \"what\""),
+        ("/rules/24/deadline/done", json!("ready"), "/rules/24/deadline/done", "no sub-field \"ready\""),
+        ("/rules/24/deadline/who", json!("what"), "/rules/24/deadline/who", "no sub-field \"what\""),
+        ("/rules/24/deadline", json!({"kind": "line_date"}), "/rules/24/deadline", "needs \"lines\""),
+        ("/rules/25/applies_to/template", json!("tpl.park_patrol"), "/rules/25/deadline", "owners and days"),
+    ] {
+        mistake("rules.json", pointer, &value, expected, about);
+    }
+    let event = "template-handover-event.json";
+    let owner = "/sections/0/items/0/task/owner_role";
+    mistake(event, owner, &json!("role.patrol"), owner, "no role that fills in this checklist");
+}
+
+#[test]
+fn rights_and_conditions_of_a_ledger_name_what_there_is() {
+    for (file, pointer, value, expected, about) in [
+        ("ledgers.json", "/ledgers/13/who/0", json!("role.pilot"), "/ledgers/13/who/0", "no role"),
+        (
+            "ledgers.json",
+            "/ledgers/13/fields/6/by/0",
+            json!("role.pilot"),
+            "/ledgers/13/fields/6/by/0",
+            "no role",
+        ),
+        ("ledgers.json", "/ledgers/13/fields/6/own", json!(true), "/ledgers/13/fields/6/own", "ref:user"),
+        (
+            "ledgers.json",
+            "/ledgers/5/states/3/guard",
+            json!("mood=good"),
+            "/ledgers/5/states/3/guard",
+            "no fact",
+        ),
+        (
+            "ledgers.json",
+            "/ledgers/5/states/3/requires",
+            json!(["mood"]),
+            "/ledgers/5/states/3/requires/0",
+            "field or event data",
+        ),
+        (
+            "ledgers.json",
+            "/ledgers/5/states/0/requires",
+            json!(["desc"]),
+            "/ledgers/5/states/0",
+            "later states",
+        ),
+        ("ledgers.json", "/ledgers/0/states/1/guard", json!("handler"), "/ledgers/0/states/1", "linear"),
+    ] {
+        mistake(file, pointer, &value, expected, about);
+    }
+}
+
+#[test]
+fn lines_of_command_formulas_and_plans_name_what_there_is() {
+    for (file, pointer, value, expected, about) in [
+        ("orgs-roles.json", "/roles/0/reports_to", json!("role.none"), "/roles/0/reports_to", "no role"),
+        ("orgs-roles.json", "/roles/0/reports_to", json!("role.front_desk"), "/roles/0/reports_to", "circle"),
+        ("training.json", "/topics/0/weak/0", json!("cp.none"), "/topics/0/weak/0", "begins with"),
+        (
+            "staffing.json",
+            "/surge/0/formula/guides",
+            json!("round(daily_units)"),
+            "/surge/0/formula/guides",
+            "ceil",
+        ),
+        (
+            "staffing.json",
+            "/surge/0/formula/guides",
+            json!("ceil(visitors/12)"),
+            "/surge/0/formula/guides",
+            "no input \"visitors\"",
+        ),
+        (
+            "sample-org.json",
+            "/schedules/2/recur/plan/ledger",
+            json!("led.none"),
+            "/schedules/2/recur/plan/ledger",
+            "no ledger",
+        ),
+        (
+            "sample-org.json",
+            "/schedules/2/recur/plan/month",
+            json!("what"),
+            "/schedules/2/recur/plan/month",
+            "no sub-field with a month",
+        ),
+        ("sample-org.json", "/schedules/2/recur/freq", json!("yearly"), "/schedules/2/recur/plan", "monthly"),
+        (
+            "template-branch-visit.json",
+            "/repeat_groups/0/carries",
+            json!({"proposal": "none"}),
+            "/repeat_groups/0/carries/proposal",
+            "no field \"none\"",
+        ),
+    ] {
+        mistake(file, pointer, &value, expected, about);
+    }
+}

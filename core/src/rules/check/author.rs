@@ -48,7 +48,11 @@ pub fn roles_on(catalog: &Catalog, scope: &ScopeId, user: &UserId) -> Vec<String
         is_here && role.streams.iter().any(|stream| stream == scope.stream())
     };
     let held = person.roles().filter(|id| catalog.role(id).is_some_and(reaches));
-    held.map(str::to_owned).collect()
+    let lent = person.lent.iter().filter(|posting| posting.project == scope.unit());
+    let carries = |id: &&str| {
+        catalog.role(id).is_some_and(|role| role.streams.iter().any(|stream| stream == scope.stream()))
+    };
+    held.chain(lent.map(|posting| posting.role.as_str()).filter(carries)).map(str::to_owned).collect()
 }
 
 /// True when at least one of the roles may write anything: it is not for reading only.

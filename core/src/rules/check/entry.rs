@@ -22,6 +22,7 @@ pub(super) fn check(change: &Change<'_>, ledger: &Ledger) -> Result<(), Refusal>
     change.creation(&ledger.create_event, &keys::field(keys::PROJECT))?;
     let entry = EntryChange { change, ledger, resolved: change.resolved() };
     if change.before.events.is_empty() {
+        entry.begins()?;
         entry.required()?;
     }
     change.each_event(
@@ -45,6 +46,28 @@ struct EntryChange<'c> {
 }
 
 impl EntryChange<'_> {
+    /// Whoever begins an entry is of a role that may; what a rule begins, the branch begins.
+    fn begins(&self) -> Result<(), Refusal> {
+        if self.ledger.who.is_empty() || self.change.holds_role(&self.ledger.who) {
+            return Ok(());
+        }
+        Err(role_refused())
+    }
+
+    /// A field of the ledger that the author may write.
+    fn writable(&self, id: &str) -> Result<&Field, Refusal> {
+        let field = self.ledger.field(id).ok_or_else(unknown_key)?;
+        if field.by.is_empty() || self.change.holds_role(&field.by) {
+            return Ok(field);
+        }
+        let (zh, en) = named(field.title.as_ref(), &field.id);
+        Err(Refusal::new(
+            codes::ROLE_NOT_ALLOWED,
+            format!("您的岗位不能填写“{zh}”;请由有权限的同事办理"),
+            format!("your role may not fill in \"{en}\"; ask a colleague whose role may"),
+        ))
+    }
+
     fn event(&self, model: &Model, event: &Event) -> Result<(), Refusal> {
         match event.kind.as_str() {
             kind if kind == self.ledger.create_event => Ok(()),
@@ -128,12 +151,10 @@ impl EntryChange<'_> {
                 self.write_once(key, new, keys::TEMPORARY_NUMBER, keys::TEMPORARY_NUMBER)?;
                 value::length(new.as_text().ok_or_else(unknown_key)?, 40, "临时编号", "temporary number")
             }
-            Key::Field(id) => self.field(key, self.ledger.field(id).ok_or_else(unknown_key)?, new),
-            Key::Set(id, element) => {
-                self.element(self.ledger.field(id).ok_or_else(unknown_key)?, element, new)
-            }
+            Key::Field(id) => self.field(key, self.writable(id)?, new),
+            Key::Set(id, element) => self.element(self.writable(id)?, element, new),
             Key::Line(id, line, subfield) => {
-                let field = self.ledger.field(id).ok_or_else(unknown_key)?;
+                let field = self.writable(id)?;
                 if field.kind != FieldType::Entries || !keys::is_name(line) {
                     return Err(unknown_key());
                 }
@@ -227,7 +248,7 @@ impl EntryChange<'_> {
     }
 
     fn text(&self, id: &str, to: Option<&str>) -> Result<(), Refusal> {
-        let field = self.ledger.field(id).filter(|field| field.merge() == MergePolicy::TextCrdt);
+        let field = Some(self.writable(id)?).filter(|field| field.merge() == MergePolicy::TextCrdt);
         let field = field.ok_or_else(unknown_key)?;
         let (zh, en) = named(field.title.as_ref(), &field.id);
         let most = field.max_len.and_then(|max| usize::try_from(max).ok()).unwrap_or(NOTE_CHARS_MAX);

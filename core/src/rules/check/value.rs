@@ -40,6 +40,14 @@ pub(super) fn field(change: &Change<'_>, field: &Field, value: &Value, current: 
     if field.retired && !current {
         return Err(retired(zh, en));
     }
+    let is_own = change.author.is_server || value.as_text() == Some(change.author.user.as_str());
+    if field.own && !current && !value.is_null() && !is_own {
+        return Err(Refusal::new(
+            codes::FOREIGN_AUTHOR,
+            format!("“{zh}”只能由本人填写"),
+            format!("\"{en}\" is filled in by each person for themself"),
+        ));
+    }
     match (&field.kind, value) {
         (_, Value::Null) => Ok(()),
         (FieldType::Bool, Value::Bool(_)) | (FieldType::DeviceTime, Value::Int(_)) => Ok(()),

@@ -192,12 +192,59 @@ fn thin_ledgers_run_without_a_line_of_their_own() {
     edits.push(Edit::Text { key: "desc".into(), to: Some("开发商遗留".into()) });
     issue.act("u.bcs01", &edits).unwrap();
     for (kind, state) in [("analyse", "analysed"), ("start", "doing"), ("close", "closed")] {
-        issue.record("u.pm01", kind, &[]).unwrap();
+        issue.record("u.bcm01", kind, &[]).unwrap();
         assert_eq!(issue.state(), state);
     }
-    assert_eq!(code(issue.record("u.pm01", "step_back", &[])), codes::REQUIREMENT_MISSING);
-    issue.record("u.pm01", "step_back", &[("reason", text("未解决"))]).unwrap();
+    assert_eq!(code(issue.record("u.bcm01", "step_back", &[])), codes::REQUIREMENT_MISSING);
+    let reason = [("reason", text("未解决"))];
+    let by_project = issue.record("u.pm01", "step_back", &reason);
+    assert_eq!(code(by_project), codes::ROLE_NOT_ALLOWED, "who may not close it does not take that back");
+    issue.record("u.bcm01", "step_back", &reason).unwrap();
     assert_eq!(issue.state(), "doing");
+}
+
+#[test]
+fn a_ledger_says_who_begins_who_steps_who_writes_and_what_is_ones_own() {
+    let mut notice = Record::of("led.notice", "br.hz");
+    let begin = |by: &str, notice: &mut Record| {
+        let mut edits = vec![notice.event(by, keys::CREATE, &[])];
+        for (id, value) in
+            [("project_id", "br.hz"), ("created_by", by), ("direction", "down"), ("title_text", "防冻检查")]
+        {
+            edits.push(put(by, &keys::field(id), text(value)));
+        }
+        edits.push(put(by, "field/created_at", Value::Int(1)));
+        edits.push(put(by, "set/targets/pj.lanyuan", Value::Bool(true)));
+        edits.push(Edit::Text { key: "body".into(), to: Some("周五前完成".into()) });
+        notice.act(by, &edits)
+    };
+    assert_eq!(code(begin("u.fd01", &mut notice)), codes::ROLE_NOT_ALLOWED);
+    begin("u.bcm01", &mut notice).unwrap();
+    assert_eq!(code(notice.record("u.fd01", "publish", &[])), codes::ROLE_NOT_ALLOWED);
+    notice.record("u.hr01", "publish", &[]).unwrap();
+    // The text belongs to those who lead; whoever received it signs, in the own name only.
+    assert_eq!(code(notice.write("u.fd01", "field/title_text", text("改题"))), codes::ROLE_NOT_ALLOWED);
+    let other = Edit::Text { key: "body".into(), to: Some("不必".into()) };
+    assert_eq!(code(notice.act("u.fd01", &[other])), codes::ROLE_NOT_ALLOWED);
+    assert_eq!(
+        code(notice.write("u.fd01", "set/targets/pj.xiyuan", Value::Bool(true))),
+        codes::ROLE_NOT_ALLOWED
+    );
+    assert_eq!(code(notice.write("u.fd01", "line/acks/a/user", text("u.csl01"))), codes::FOREIGN_AUTHOR);
+    notice.write("u.fd01", "line/acks/a/user", text("u.fd01")).unwrap();
+    // A step may ask for conditions and for what must be there.
+    let mut order = Record::of("led.dispatch", "pj.lanyuan");
+    let mut edits = vec![order.event("u.csl01", keys::CREATE, &[])];
+    for (id, value) in [("project_id", "pj.lanyuan"), ("created_by", "u.csl01"), ("event", "handover")] {
+        edits.push(put("u.csl01", &keys::field(id), text(value)));
+    }
+    edits.push(put("u.csl01", "field/created_at", Value::Int(1)));
+    order.act("u.csl01", &edits).unwrap();
+    assert_eq!(code(order.record("u.bcm01", "approve", &[])), codes::REQUIREMENT_MISSING);
+    order.write("u.csl01", "line/need/n/post", text("陪同验房员")).unwrap();
+    order.record("u.bcm01", "approve", &[]).unwrap();
+    assert_eq!(code(order.write("u.csl01", "line/assigned/a/user", text("u.pt01"))), codes::ROLE_NOT_ALLOWED);
+    order.write("u.bcs01", "line/assigned/a/user", text("u.pt01")).unwrap();
 }
 
 #[test]

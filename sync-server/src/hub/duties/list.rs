@@ -1,10 +1,11 @@
 //! Duties as the branch lists them.
 
-use xunyuan_core::definition::Title;
-use xunyuan_core::duty::{Days, Duty, Outcome, Status};
+use rusqlite::Connection;
+use xunyuan_core::definition::{Deadline, Title};
+use xunyuan_core::duty::{Days, Duty, Outcome, Record, Status, part_of};
 use xunyuan_core::error::Error;
 use xunyuan_core::id::DocumentId;
-use xunyuan_core::projection;
+use xunyuan_core::projection::{self, Row};
 
 use super::judge::{Bench, of_row};
 use crate::hub::Hub;
@@ -42,6 +43,8 @@ pub struct DutyView {
     pub steps: u32,
     /// The number of the record that it is about.
     pub number: Option<String>,
+    /// The item or line of the record that it is about; `None` where it is about the whole.
+    pub part: Option<Title>,
 }
 
 impl Hub {
@@ -57,7 +60,7 @@ impl Hub {
         shared.read(|conn| {
             let days = Days::of(&catalog);
             let bench = Bench::reading(conn, shared, &days, now_ms)?;
-            let mut views = Vec::new();
+            let (mut views, mut whole) = (Vec::new(), None);
             for row in duty::list(conn, &wanted)? {
                 let Some(rule) = catalog.rule(&row.rule) else { continue };
                 let duty = of_row(&row, rule);
@@ -68,7 +71,13 @@ impl Hub {
                 let deed = if let Outcome::Done(deed) = &duty.outcome { Some(deed.clone()) } else { None };
                 let record = duty.subject.document().map(|document| projection::row(conn, document));
                 let record = record.transpose()?.flatten();
+                let is_part = matches!(rule.deadline, Deadline::LineDate(_) | Deadline::TaskDate);
+                let part = match record.as_ref().filter(|_| is_part) {
+                    Some(row) => part_of(&catalog, rule, &duty, read(conn, &mut whole, row)?),
+                    None => None,
+                };
                 views.push(DutyView {
+                    part,
                     title: rule.title.clone(),
                     status,
                     is_suspicious: deed.as_ref().is_some_and(|deed| deed.is_suspicious),
@@ -81,5 +90,16 @@ impl Hub {
             }
             Ok(views)
         })
+    }
+}
+
+/// A record as its rows say; the last one is kept: duties of its parts often follow each other.
+fn read<'r>(conn: &Connection, last: &'r mut Option<Record>, row: &Row) -> Result<&'r Record, Error> {
+    if last.as_ref().is_some_and(|record| record.row.document != row.document) {
+        *last = None;
+    }
+    match last {
+        Some(record) => Ok(record),
+        None => Ok(last.insert(Record::of(row.clone(), &projection::history(conn, row.document)?))),
     }
 }

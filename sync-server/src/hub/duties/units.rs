@@ -26,6 +26,8 @@ pub(super) fn look(writer: &mut Writer, bench: &mut Bench<'_>, looked_ms: i64) -
             Deadline::DailyAt { .. }
             | Deadline::AfterEvent { .. }
             | Deadline::FieldDate { .. }
+            | Deadline::LineDate(_)
+            | Deadline::TaskDate
             | Deadline::Guard { .. }
             | Deadline::Invariant { .. }
             | Deadline::Retain { .. } => {}
