@@ -114,21 +114,34 @@ impl World {
         self.act(device, |replica, moment| replica.record_event(entry, event, fields(data), moment))
     }
 
-    /// Fills in whatever a sheet still lacks, so that it can be completed, and completes it.
+    /// Fills in whatever a sheet still lacks but signatures.
     ///
     /// # Panics
-    /// When the sheet is not complete after a few rounds.
-    pub fn finish_sheet(&mut self, device: usize, sheet: DocumentId) -> InspectionView {
+    /// When more than signatures is missing after a few rounds.
+    pub fn fill_sheet(&mut self, device: usize, sheet: DocumentId) -> InspectionView {
         for _ in 0..6 {
             let view = self.sheet(device, sheet);
-            if view.missing.is_empty() {
-                return self.act(device, |replica, moment| replica.complete(sheet, false, moment));
+            let mut lacking = view.missing.iter().filter(|lack| lack.kind != MissingKind::Signoff).peekable();
+            if lacking.peek().is_none() {
+                return view;
             }
-            for lack in &view.missing {
+            for lack in lacking {
                 self.act(device, |replica, moment| supply(replica, &view, lack.kind, &lack.id, moment));
             }
         }
         panic!("the sheet lacks {:?}", self.sheet(device, sheet).missing);
+    }
+
+    /// Fills in whatever a sheet still lacks, signs it with the device's person, and completes it.
+    ///
+    /// # Panics
+    /// When the sheet is not complete after that.
+    pub fn finish_sheet(&mut self, device: usize, sheet: DocumentId) -> InspectionView {
+        let view = self.fill_sheet(device, sheet);
+        for lack in &view.missing {
+            self.act(device, |replica, moment| supply(replica, &view, lack.kind, &lack.id, moment));
+        }
+        self.act(device, |replica, moment| replica.complete(sheet, false, moment))
     }
 }
 

@@ -30,6 +30,8 @@ mod reports;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod text;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod wire;

@@ -167,7 +167,23 @@ fn training_counts_what_was_held() {
     assert_eq!(service, 8);
     assert_eq!(lines[0][4], "62.5%", "five of eight");
     let empty = rows(&office.table("rep.training", "2026Q1", NOON));
-    assert_eq!(empty[0], ["2026Q1", "0", "", "0", "0%", ""]);
+    assert_eq!(empty[0], ["2026Q1", "0", "", "0", "0%", "", "", ""]);
+}
+
+#[test]
+fn a_quarters_training_is_advised_by_what_was_weak_in_the_one_before() {
+    let office = Office::new();
+    let line = rows(&office.table("rep.training", "2027Q1", "2027-01-05T09:00+08:00")).remove(0);
+    // Four complaints and two findings, each once: alike ones stand by name.
+    assert!(line[6].contains("反复报修 1") && line[6].contains("账单错误 1"), "{}", line[6]);
+    assert_eq!(line[7], "三标体系实施、前期物业管理服务协议与临时管理规约、园区巡查方法");
+    // Of one project alone: what its own records ask for.
+    let asked = Request {
+        project: Some("pj.xiyuan".to_owned()),
+        ..asked("rep.training", Some("2027Q1"), "2027-01-05T09:00+08:00")
+    };
+    let line = rows(&office.make(&asked, &[]).unwrap()).remove(0);
+    assert_eq!(line[7], "三标体系实施、前期物业管理服务协议与临时管理规约");
 }
 
 #[test]
