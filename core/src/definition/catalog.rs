@@ -121,6 +121,14 @@ impl Catalog {
         self.held.latest.get(id)
     }
 
+    /// The latest version of every id that records do not pin, by id: what holds for all of them at once.
+    pub fn in_force(&self) -> impl Iterator<Item = &DefinitionRef> {
+        let is_pinned = |reference: &DefinitionRef| {
+            matches!(self.held.versions.get(reference), Some(Body::Checklist(_) | Body::Ledger(_)))
+        };
+        self.held.latest.values().filter(move |reference| !is_pinned(reference))
+    }
+
     /// True when exactly this version is held.
     #[must_use]
     pub fn holds(&self, reference: &DefinitionRef) -> bool {

@@ -174,6 +174,14 @@ pub enum Deadline {
     },
 }
 
+impl Deadline {
+    /// True where lines or items of a record owe one by one.
+    #[must_use]
+    pub const fn is_of_parts(&self) -> bool {
+        matches!(self, Self::LineDate(_) | Self::TaskDate)
+    }
+}
+
 /// The kinds of deadlines that exist.
 const DEADLINE_KINDS: [&str; 13] = [
     "daily_at",

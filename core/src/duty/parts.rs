@@ -100,7 +100,7 @@ pub fn part_of(catalog: &Catalog, rule: &Rule, duty: &Duty, record: &Record) -> 
         let said = words.find_map(|sub| line.fields.get(&sub.id)?.value.as_text())?;
         return Some(Title { zh: said.to_owned(), en: said.to_owned() });
     }
-    if rule.deadline != Deadline::TaskDate {
+    if !rule.deadline.is_of_parts() {
         return None;
     }
     let pinned = catalog.checklist(&record.row.definition)?;

@@ -35,6 +35,8 @@ pub const DATA_DUTY: &str = "duty";
 pub const DATA_TO: &str = "to";
 /// Event data: the mark that the record shows.
 pub const DATA_MARK: &str = "mark";
+/// Event data: the item or line of the record that it is about, in its words.
+pub const DATA_PART: &str = "part";
 /// Event data: when it was due, milliseconds since 1970.
 pub const DATA_DUE: &str = "due_at";
 /// Event data: why.

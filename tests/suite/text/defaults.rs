@@ -85,3 +85,25 @@ fn a_branch_publishes_its_own_value_and_what_is_owed_follows() {
     stage.meet();
     assert_eq!(stage.duties_on(ACK, notice)[0].status, Status::Breached);
 }
+
+#[test]
+fn hours_of_a_category_are_the_branchs_as_well() {
+    const RESPONSE: &str = "rule.fd_response";
+    let mut stage = Stage::open();
+    let leak = json!({
+        "channel": "phone", "category": "fd.repair.leak", "content": "卫生间滴水", "first_contact": "u.fd01",
+        "urgency": "normal", "owner_dept": "dept.eng",
+    });
+    let entry = stage.enter("u.fd01", "led.front_desk", "pj.lanyuan", leak);
+    stage.meet();
+    let allowed_min = |stage: &Stage| {
+        let duty = stage.duties_on(RESPONSE, entry).remove(0).duty;
+        (duty.due_ms.unwrap() - duty.opens_ms) / 60_000
+    };
+    assert_eq!(allowed_min(&stage), 30);
+    stage.publish("cat.front_desk", |categories| {
+        let all = categories["categories"].as_array_mut().unwrap();
+        all.iter_mut().find(|one| one["id"] == "fd.repair").unwrap()["response_h"] = json!(4);
+    });
+    assert_eq!(allowed_min(&stage), 240, "what is owed is judged anew");
+}

@@ -79,6 +79,9 @@ fn sp_17_the_schedule_of_a_handover_follows_from_its_day() {
     let told: Vec<Told> = stage.told_of("u.gm01", plan);
     let told: Vec<(&str, &str)> = told.iter().map(|told| (told.to.as_str(), told.mark.as_str())).collect();
     assert_eq!(told, [("role.branch_cs_mgr", "handover_late"), ("role.gm", "")]);
+    let history = stage.act("u.gm01", |replica, _| replica.history(plan));
+    let part = history.iter().find_map(|line| line.data.get("part")?.as_text()).unwrap();
+    assert!(part.contains("工作安排进度表"), "which item it was: {part}");
 
     // The developer puts the day off by ten days: every day moves, what was said stays.
     let later = values(json!({ "day": "2027-01-28" })).remove("day").unwrap();

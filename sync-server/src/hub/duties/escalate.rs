@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use xunyuan_core::definition::{BY_RULE, Ledger, NoteForm, Rule};
 use xunyuan_core::document::model::{Edit, Event, Model, Stamped, Value};
-use xunyuan_core::duty::{Duty, Step, Subject};
+use xunyuan_core::duty::{Duty, Step, Subject, part_of};
 use xunyuan_core::error::Error;
 use xunyuan_core::id::{DocumentId, ScopeId, UserId};
+use xunyuan_core::projection;
 use xunyuan_core::rules::{entry, inspection, keys};
 
 use super::judge::{Bench, document_of};
@@ -40,6 +41,7 @@ fn on_record(
     document: DocumentId,
 ) -> Result<bool, Error> {
     let catalog = writer.catalog.clone();
+    let part = part(writer, bench, rule, duty, document)?;
     let Some(mut held) = writer.documents.take(&writer.conn, &catalog, document)? else { return Ok(false) };
     let model = held.document.model()?;
     let is_new = model.events.iter().all(|event| event.id != step.event);
@@ -56,7 +58,7 @@ fn on_record(
             at_ms: bench.now_ms,
             from,
             after: model.latest_events(),
-            data: data(rule, duty, step),
+            data: data(rule, duty, step).into_iter().chain(part).collect(),
         };
         own::say(writer, &mut held, &model, &[Edit::Event(event)], bench.now_ms)?;
     }
@@ -66,6 +68,22 @@ fn on_record(
         own::project(writer, &scope, document)?;
     }
     Ok(is_new)
+}
+
+/// The item or line of a record that a duty is about, by its words, for whoever reads the event.
+fn part(
+    writer: &Writer,
+    bench: &Bench<'_>,
+    rule: &Rule,
+    duty: &Duty,
+    document: DocumentId,
+) -> Result<Option<(String, Value)>, Error> {
+    if !rule.deadline.is_of_parts() {
+        return Ok(None);
+    }
+    let Some(row) = projection::row(&writer.conn, document)? else { return Ok(None) };
+    let title = part_of(bench.days_catalog(), rule, duty, &bench.plain(writer, row)?);
+    Ok(title.map(|title| (keys::DATA_PART.to_owned(), Value::Text(title.zh))))
 }
 
 /// The ledger's own event where the rule names one that the state allows; else the general one.

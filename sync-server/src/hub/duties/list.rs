@@ -1,7 +1,7 @@
 //! Duties as the branch lists them.
 
 use rusqlite::Connection;
-use xunyuan_core::definition::{Deadline, Title};
+use xunyuan_core::definition::Title;
 use xunyuan_core::duty::{Days, Duty, Outcome, Record, Status, part_of};
 use xunyuan_core::error::Error;
 use xunyuan_core::id::DocumentId;
@@ -71,8 +71,7 @@ impl Hub {
                 let deed = if let Outcome::Done(deed) = &duty.outcome { Some(deed.clone()) } else { None };
                 let record = duty.subject.document().map(|document| projection::row(conn, document));
                 let record = record.transpose()?.flatten();
-                let is_part = matches!(rule.deadline, Deadline::LineDate(_) | Deadline::TaskDate);
-                let part = match record.as_ref().filter(|_| is_part) {
+                let part = match record.as_ref().filter(|_| rule.deadline.is_of_parts()) {
                     Some(row) => part_of(&catalog, rule, &duty, read(conn, &mut whole, row)?),
                     None => None,
                 };

@@ -140,10 +140,6 @@ fn clock(writer: &Writer, now_ms: i64) -> Result<ClockRow, Error> {
 
 /// The definitions that duties follow from, in one text.
 fn in_force(writer: &Writer) -> String {
-    let organisation =
-        writer.catalog.organisation().map_or((String::new(), 0), |o| (o.id.clone(), o.version));
-    let book = writer.catalog.rule_book().map_or((String::new(), 0), |book| (book.id.clone(), book.version));
-    let holidays = writer.catalog.holidays().map_or((String::new(), 0), |all| (all.id.clone(), all.version));
-    let named = [organisation, book, holidays].map(|(id, version)| format!("{id}@{version}"));
-    named.join(" ")
+    let all = writer.catalog.in_force();
+    all.map(|reference| format!("{}@{}", reference.id, reference.version)).collect::<Vec<_>>().join(" ")
 }
