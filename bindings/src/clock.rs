@@ -30,16 +30,22 @@ enum Base {
 }
 
 impl Clock {
-    /// The clock that `setting` (the value of [`CLOCK_VARIABLE`]) asks for.
+    /// The clock that `setting` (the value of [`CLOCK_VARIABLE`]) asks for, in the time zone with this
+    /// IANA name where the platform knows it better than the system.
     ///
     /// # Errors
-    /// `Invalid` when the setting is neither a time with an offset nor a shift.
-    pub fn from_setting(setting: Option<&str>) -> Result<Self, Failure> {
+    /// `Invalid` when the setting is neither a time with an offset nor a shift, or the zone is unknown.
+    pub fn from_setting(setting: Option<&str>, zone: Option<&str>) -> Result<Self, Failure> {
+        let zone = match zone {
+            Some(name) => TimeZone::get(name).map_err(|_| no_zone(name))?,
+            None => TimeZone::system(),
+        };
+        let machine = |shift| Base::Machine { shift, zone };
         let Some(text) = setting.map(str::trim).filter(|text| !text.is_empty()) else {
-            return Ok(Self::machine(SignedDuration::ZERO, false));
+            return Ok(Self { base: machine(SignedDuration::ZERO), rehearsal: false });
         };
         if let Some(shift) = parse_shift(text) {
-            return Ok(Self::machine(shift, true));
+            return Ok(Self { base: machine(shift), rehearsal: true });
         }
         let (Ok(start), Some(utc_offset_min)) = (text.parse::<Timestamp>(), offset_minutes(text)) else {
             return Err(Failure::invalid(
@@ -101,10 +107,14 @@ impl Clock {
             format!("note: rehearsal clock ({CLOCK_VARIABLE}), it is taken to be {time}"),
         ))
     }
+}
 
-    fn machine(shift: SignedDuration, rehearsal: bool) -> Self {
-        Self { base: Base::Machine { shift, zone: TimeZone::system() }, rehearsal }
-    }
+fn no_zone(name: &str) -> Failure {
+    Failure::invalid(
+        "time_zone_unknown",
+        format!("没有这个时区:{name};请使用 IANA 名称,如 Asia/Shanghai"),
+        format!("there is no time zone {name}; give an IANA name such as Asia/Shanghai"),
+    )
 }
 
 /// `+2h`, `-400d`, `+1h 30m`: days are counted as 24 hours.
@@ -139,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_given_time_starts_the_clock_in_its_own_offset() {
-        let clock = Clock::from_setting(Some("2026-11-23T09:00:00+08:00")).unwrap();
+        let clock = Clock::from_setting(Some("2026-11-23T09:00:00+08:00"), None).unwrap();
         let (unix_ms, utc_offset_min) = clock.read();
         assert_eq!(utc_offset_min, 480);
         assert!((1_795_395_600_000..1_795_395_605_000).contains(&unix_ms), "{unix_ms}");
@@ -150,7 +160,7 @@ mod tests {
 
     #[test]
     fn time_goes_on_and_randomness_is_fresh() {
-        let clock = Clock::from_setting(Some("2026-11-23T09:00:00Z")).unwrap();
+        let clock = Clock::from_setting(Some("2026-11-23T09:00:00Z"), None).unwrap();
         let first = clock.moment().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(5));
         let second = clock.moment().unwrap();
@@ -167,9 +177,9 @@ mod tests {
 
     #[test]
     fn a_shift_moves_the_machine_clock() {
-        let real = Clock::from_setting(None).unwrap();
+        let real = Clock::from_setting(None, None).unwrap();
         assert!(real.notice().is_none());
-        let shifted = Clock::from_setting(Some("-400d")).unwrap();
+        let shifted = Clock::from_setting(Some("-400d"), None).unwrap();
         let days = (real.read().0 - shifted.read().0) / 86_400_000;
         assert!((399..=400).contains(&days));
         assert_eq!(parse_shift("+1h 30m"), Some(SignedDuration::from_mins(90)));
@@ -178,7 +188,17 @@ mod tests {
     #[test]
     fn anything_else_is_a_usage_failure() {
         for wrong in ["yesterday", "2026-11-23", "2026-11-23T09:00:00", "+soon"] {
-            assert_eq!(Clock::from_setting(Some(wrong)).unwrap_err().code(), "clock_invalid", "{wrong}");
+            assert_eq!(
+                Clock::from_setting(Some(wrong), None).unwrap_err().code(),
+                "clock_invalid",
+                "{wrong}"
+            );
         }
+    }
+
+    #[test]
+    fn a_named_zone_is_read_in_its_own_offset() {
+        assert_eq!(Clock::from_setting(None, Some("Asia/Shanghai")).unwrap().read().1, 480);
+        assert_eq!(Clock::from_setting(None, Some("Mars/Base")).unwrap_err().code(), "time_zone_unknown");
     }
 }

@@ -37,6 +37,10 @@ pub enum FailureKind {
     Storage,
     /// The branch revoked this device and its data was erased.
     Erased,
+    /// The replica was closed: open it again.
+    Closed,
+    /// A defect of this program.
+    Internal,
 }
 
 /// Something that was not done.
@@ -86,6 +90,35 @@ impl Failure {
     /// Files of this device.
     pub fn storage(code: &str, zh: impl Into<String>, en: impl Into<String>) -> Self {
         Self::new(FailureKind::Storage, code, zh, en)
+    }
+
+    /// A file of this device that could not be read or written: `Full` where the disk is.
+    pub fn file(error: &std::io::Error, code: &str, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        let is_full =
+            matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+        Self::new(if is_full { FailureKind::Full } else { FailureKind::Storage }, code, zh, en)
+    }
+
+    /// What every call on a closed replica is answered with.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self::new(
+            FailureKind::Closed,
+            "closed",
+            "数据文件已关闭;请重新打开",
+            "this replica is closed; open it again",
+        )
+    }
+
+    /// What a panic is answered with.
+    #[must_use]
+    pub fn defect() -> Self {
+        Self::new(
+            FailureKind::Internal,
+            "defect",
+            "程序内部出错,本次操作没有保存;原有数据完好,请重试,仍不行请联系支持人员",
+            "a defect of this program: this action was not saved and existing data is intact; try again, and if that does not help tell support",
+        )
     }
 
     /// What every action on an erased replica is answered with.

@@ -1,7 +1,6 @@
 //! Where replica files are: their neighbours, free names, and what is set aside.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use xunyuan_core::replica::Replica;
 use xunyuan_core::sqlite::FileKey;
@@ -175,16 +174,6 @@ pub fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// Writes a file that is not there yet, and sees it on the disk.
-///
-/// # Errors
-/// When the file exists or cannot be written.
-pub fn write_new(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::options().write(true).create_new(true).open(target)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 #[cfg(test)]

@@ -109,6 +109,12 @@ pub fn short_hash(label: &str, parts: &[&[u8]]) -> [u8; 16] {
 }
 
 impl DocumentId {
+    /// The start of the id: enough to name the document to a person.
+    #[must_use]
+    pub fn short(self) -> String {
+        HEXLOWER.encode(&self.0[..4])
+    }
+
     /// The id of a record that only this device can have created: taken from `entropy`.
     #[must_use]
     pub fn random(entropy: &[u8; 32]) -> Self {

@@ -14,6 +14,8 @@ mod drafts;
 #[cfg(test)]
 mod encryption;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod mutants;

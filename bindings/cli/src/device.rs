@@ -5,13 +5,14 @@ use xunyuan_core::projection::Row;
 use xunyuan_core::replica::Replica;
 use xunyuan_core::time::Moment;
 use xunyuan_ffi::clock::Clock;
+use xunyuan_ffi::words::Words;
 
 use crate::failure::Failure;
 use crate::input::Reader;
 use crate::key::KeyFile;
 use crate::output::Output;
 use crate::place;
-use crate::show::{Page, row_name};
+use crate::show::Page;
 
 /// The app name that the branch sees.
 pub(crate) const APP: &str = concat!("xunyuan-cli/", env!("CARGO_PKG_VERSION"));
@@ -67,13 +68,8 @@ impl<'d> Device<'d> {
     /// The page to show records on.
     pub(crate) fn page(&self) -> Page<'_> {
         let (now_ms, utc_offset_min) = self.clock.read();
-        Page {
-            output: self.output,
-            catalog: self.replica.catalog(),
-            roles: &self.roles,
-            now_ms,
-            utc_offset_min,
-        }
+        let words = Words { lang: self.output.lang(), catalog: self.replica.catalog(), utc_offset_min };
+        Page { output: self.output, words, roles: &self.roles, now_ms }
     }
 
     /// Reads what the person types.
@@ -98,7 +94,7 @@ impl<'d> Device<'d> {
             )),
             _ => {
                 let names: Vec<String> =
-                    found.iter().map(|row| format!("{} {}", row.document, row_name(row))).collect();
+                    found.iter().map(|row| format!("{} {}", row.document, row.name())).collect();
                 let names = names.join("\n  ");
                 Err(Failure::invalid(
                     "record_ambiguous",

@@ -30,7 +30,9 @@ pub(crate) const fn exit_of(failure: &Failure) -> u8 {
         | FailureKind::Corrupt
         | FailureKind::Damaged
         | FailureKind::Full
-        | FailureKind::Storage => EXIT_STORE,
+        | FailureKind::Storage
+        | FailureKind::Closed
+        | FailureKind::Internal => EXIT_STORE,
         FailureKind::Erased => EXIT_ERASED,
     }
 }

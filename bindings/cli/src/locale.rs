@@ -1,65 +1,54 @@
 //! Which of the two languages the person reads: by `--lang`, else by the locale, else Chinese.
 
-use clap::ValueEnum;
-use xunyuan_core::error::Sentence;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use xunyuan_ffi::words::Lang;
 
-/// A language of the product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Lang {
-    /// Simplified Chinese, the default.
-    #[value(alias = "zh-cn", alias = "zh-CN", alias = "zh_CN")]
-    Zh,
-    /// English.
-    En,
+/// Reads `--lang`.
+pub(crate) fn parser() -> impl TypedValueParser<Value = Lang> {
+    let values = [PossibleValue::new("zh").aliases(["zh-cn", "zh-CN", "zh_CN"]), PossibleValue::new("en")];
+    PossibleValuesParser::new(values).try_map(|text| parse(&text).ok_or("zh, en"))
 }
 
-impl Lang {
-    /// The language of this run: `--lang` wherever it stands in `args`, else the locale.
-    ///
-    /// Read before clap parses, because help and usage errors are already in this language.
-    pub(crate) fn of_run(args: &[String], variable: impl Fn(&str) -> Option<String>) -> Self {
-        Self::of_args(args).unwrap_or_else(|| Self::of_locale(variable))
-    }
+/// The language of this run: `--lang` wherever it stands in `args`, else the locale.
+///
+/// Read before clap parses, because help and usage errors are already in this language.
+pub(crate) fn of_run(args: &[String], variable: impl Fn(&str) -> Option<String>) -> Lang {
+    of_args(args).unwrap_or_else(|| of_locale(variable))
+}
 
-    /// The text in this language.
-    pub(crate) const fn pick<'t>(self, zh: &'t str, en: &'t str) -> &'t str {
-        match self {
-            Self::Zh => zh,
-            Self::En => en,
-        }
+fn parse(text: &str) -> Option<Lang> {
+    match text.to_ascii_lowercase().as_str() {
+        "zh" | "zh-cn" | "zh_cn" => Some(Lang::Zh),
+        "en" => Some(Lang::En),
+        _ => None,
     }
+}
 
-    /// The sentence in this language.
-    pub(crate) fn of(self, sentence: &Sentence) -> &str {
-        self.pick(&sentence.zh, &sentence.en)
+fn of_args(args: &[String]) -> Option<Lang> {
+    let mut rest = args.iter().skip(1).take_while(|arg| *arg != "--");
+    while let Some(arg) = rest.next() {
+        let given = match arg.strip_prefix("--lang") {
+            Some("") => rest.next().map(String::as_str),
+            Some(tail) => tail.strip_prefix('='),
+            None => continue,
+        };
+        return parse(given?);
     }
+    None
+}
 
-    fn of_args(args: &[String]) -> Option<Self> {
-        let mut rest = args.iter().skip(1).take_while(|arg| *arg != "--");
-        while let Some(arg) = rest.next() {
-            let given = match arg.strip_prefix("--lang") {
-                Some("") => rest.next().map(String::as_str),
-                Some(tail) => tail.strip_prefix('='),
-                None => continue,
-            };
-            return Self::from_str(given?, true).ok();
-        }
-        None
-    }
-
-    /// POSIX order: `LC_ALL`, `LC_MESSAGES`, `LANG`. The neutral locales `C` and `POSIX` say nothing
-    /// about the reader, so they keep the default.
-    fn of_locale(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
-            .into_iter()
-            .filter_map(variable)
-            .find(|value| !value.is_empty())
-            .unwrap_or_default();
-        let language = locale.split(['_', '.', '@', '-']).next().unwrap_or_default();
-        match language {
-            "" | "C" | "POSIX" | "zh" => Self::Zh,
-            _ => Self::En,
-        }
+/// POSIX order: `LC_ALL`, `LC_MESSAGES`, `LANG`. The neutral locales `C` and `POSIX` say nothing
+/// about the reader, so they keep the default.
+fn of_locale(variable: impl Fn(&str) -> Option<String>) -> Lang {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .filter_map(variable)
+        .find(|value| !value.is_empty())
+        .unwrap_or_default();
+    let language = locale.split(['_', '.', '@', '-']).next().unwrap_or_default();
+    match language {
+        "" | "C" | "POSIX" | "zh" => Lang::Zh,
+        _ => Lang::En,
     }
 }
 
@@ -69,7 +58,7 @@ mod tests {
 
     fn run(args: &[&str], variables: &[(&str, &str)]) -> Lang {
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-        Lang::of_run(&args, |name| {
+        of_run(&args, |name| {
             variables.iter().find(|(known, _)| *known == name).map(|&(_, value)| value.to_owned())
         })
     }

@@ -19,13 +19,12 @@ use std::process::ExitCode;
 
 use args::Parsed;
 use failure::{Failure, exit_of};
-use locale::Lang;
 use output::{Output, Report};
 use xunyuan_ffi::clock::{CLOCK_VARIABLE, Clock};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let lang = Lang::of_run(&args, |name| std::env::var(name).ok());
+    let lang = locale::of_run(&args, |name| std::env::var(name).ok());
     let output = Output::new(lang, args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json"));
     match run(&args, &output) {
         Ok(report) => {
@@ -44,7 +43,7 @@ fn run(args: &[String], output: &Output) -> Result<Report, Failure> {
         Parsed::Run(cli) => cli,
         Parsed::Print(text) => return Ok(Report::done(serde_json::json!({ "text": text }), text)),
     };
-    let clock = Clock::from_setting(std::env::var(CLOCK_VARIABLE).ok().as_deref())?;
+    let clock = Clock::from_setting(std::env::var(CLOCK_VARIABLE).ok().as_deref(), None)?;
     if let Some((zh, en)) = clock.notice() {
         output.say(&zh, &en);
     }

@@ -26,9 +26,9 @@ pub struct Pokes {
 }
 
 impl Pokes {
-    /// Listens until the branch shuts this device out, shows another key, or `is_wanted` says no, and calls `heard` for
-    /// every poke. After a break it waits, connects again and calls `heard` as well, because a poke may
-    /// have been missed meanwhile.
+    /// Listens until the branch shuts this device out, shows another key, or `is_wanted` says no, and calls
+    /// `heard` for every poke. Once connected, and after every break again, it calls `heard` as well, because
+    /// a poke may have been missed before.
     ///
     /// `is_wanted` is asked whenever anything comes from the branch, which says something every few
     /// seconds, and while waiting.
@@ -40,6 +40,7 @@ impl Pokes {
             match self.carrier.pokes(&url, &self.token, self.pin) {
                 Ok(mut stream) => {
                     backoff.reset();
+                    heard();
                     let mut reader = EventReader::default();
                     let mut buffer = [0; 4096];
                     while let Ok(count @ 1..) = stream.read(&mut buffer) {
@@ -66,7 +67,6 @@ impl Pokes {
                 }
                 thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
             }
-            heard();
         }
     }
 }

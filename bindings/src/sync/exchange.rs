@@ -4,6 +4,7 @@
 //! the replica goes on working while bytes travel.
 
 use std::time::{Duration, Instant};
+use xunyuan_core::limits::PAGE_BYTES_MAX;
 use xunyuan_core::replica::{Failure as NoAnswer, Progress, Replica};
 use xunyuan_core::wire::message::ReadmitReply;
 use xunyuan_core::wire::pin::{Pin, Voucher};
@@ -15,6 +16,8 @@ use crate::net::{Carrier, CarryFailure, Letter};
 
 /// Requests in a row that may bring nothing although the branch says there is more.
 const BARREN_MAX: u32 = 5;
+/// Page of an exchange that must be over in time: taken in within a second on a slow phone.
+const STEP_BYTES: u32 = 256 * 1024;
 /// With less time than this left, no further request is begun: it could only be cut off.
 const REQUEST_TIME_MIN: Duration = Duration::from_millis(500);
 
@@ -98,7 +101,9 @@ impl Line<'_> {
         go_on: &mut dyn FnMut(&Outcome) -> bool,
     ) -> Result<(), Failure> {
         let mut begun = Ok(());
+        let page_bytes = if self.until.is_some() { STEP_BYTES } else { PAGE_BYTES_MAX };
         hold(&mut |replica| {
+            replica.ask_in_pages_of(page_bytes);
             replica.wake_now();
             begun = if replica.is_erased() { Err(Failure::erased()) } else { Ok(()) };
         })?;

@@ -7,7 +7,7 @@ use xunyuan_core::replica::Progress;
 use crate::failure::Failure;
 
 /// What an exchange brought.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// Requests sent.
     pub requests: u32,

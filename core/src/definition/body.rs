@@ -2,7 +2,6 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_path_to_error::{Path, Segment};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use super::label::Fault;
 use super::ledger::Ledger;
 use super::organisation::{Organisation, RoleBook};
 use super::papers::{Form, Nonconformity, Training};
+use super::reader::Reader;
 use super::report::Reports;
 use super::rulebook::RuleBook;
 use super::staffing::Staffing;
@@ -189,11 +189,8 @@ pub(crate) fn typed<T: DeserializeOwned>(mut content: Value) -> Result<T, Mispla
     if let Some(object) = content.as_object_mut() {
         object.remove("schema");
     }
-    serde_path_to_error::deserialize(content).map_err(|error| {
-        let pointer = pointer(error.path());
-        let fault = fault(&error.into_inner().to_string());
-        Misplaced { pointer, fault }
-    })
+    T::deserialize(Reader(content))
+        .map_err(|unfit| Misplaced { pointer: unfit.pointer(), fault: fault(&unfit.text) })
 }
 
 fn damaged() -> Error {
@@ -206,21 +203,6 @@ fn damaged() -> Error {
 
 fn at(pointer: &str, fault: Fault) -> Misplaced {
     Misplaced { pointer: pointer.to_owned(), fault }
-}
-
-fn pointer(path: &Path) -> String {
-    let mut pointer = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => {
-                pointer.push('/');
-                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
-            }
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-    }
-    pointer
 }
 
 /// What JSON's types are called; serde's own names are Rust's.

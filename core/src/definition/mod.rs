@@ -25,6 +25,7 @@ mod linear;
 mod number;
 mod organisation;
 mod papers;
+mod reader;
 mod report;
 mod rulebook;
 mod staffing;

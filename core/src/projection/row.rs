@@ -89,6 +89,15 @@ pub struct Row {
     pub contested: u32,
 }
 
+impl Row {
+    /// How people name the record: official number, else temporary, else the start of the document id.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let number = self.number.as_ref().or(self.temp_number.as_ref());
+        number.cloned().unwrap_or_else(|| self.document.short())
+    }
+}
+
 /// Whether a line of a history is an event or a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineKind {

@@ -97,6 +97,14 @@ impl Replica {
         projection::list(self.store.reader(), filter)
     }
 
+    /// How many records match a filter, whatever its limit and offset.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn count(&self, filter: &Filter) -> Result<u64, Error> {
+        Ok(u64::try_from(projection::count(self.store.reader(), filter)?).unwrap_or(0))
+    }
+
     /// Records in which a text occurs, Chinese included.
     ///
     /// # Errors
@@ -244,8 +252,16 @@ impl Replica {
     /// # Errors
     /// Storage errors.
     pub fn export(&self) -> Result<Vec<ExportedRecord>, Error> {
+        self.exported()?.collect()
+    }
+
+    /// As [`Replica::export`], one record after the other.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn exported(&self) -> Result<impl Iterator<Item = Result<ExportedRecord, Error>> + use<'_>, Error> {
         let connection = self.store.reader();
-        documents::all(connection)?
+        let records = documents::all(connection)?
             .into_iter()
             .map(|row| {
                 let mut runs = documents::lost_records(connection, row.document)?;
@@ -260,8 +276,8 @@ impl Replica {
                 })
             })
             // Of some records only drafts are here.
-            .filter(|record| !matches!(record, Ok(held) if held.runs.is_empty() && held.pending.is_empty()))
-            .collect()
+            .filter(|record| !matches!(record, Ok(held) if held.runs.is_empty() && held.pending.is_empty()));
+        Ok(records)
     }
 
     /// Hash of all rows of a scope in a fixed order: equal on any two replicas that hold the same.

@@ -42,6 +42,7 @@ use crate::error::{Error, ErrorKind};
 use crate::exchange::Exchange;
 use crate::exchange::mending::Mending;
 use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId, UserId};
+use crate::limits::PAGE_BYTES_MAX;
 use crate::projection;
 use crate::rules::{self, Author};
 use crate::sqlite::{self, FileKey};
@@ -91,6 +92,7 @@ pub struct Replica {
     resets: u32,
     mending: Mending,
     late: Late,
+    page_bytes: u32,
 }
 
 /// A document in memory and when it was last used.
@@ -159,6 +161,7 @@ impl Replica {
             resets: 0,
             mending: Mending::default(),
             late: Late::After(None),
+            page_bytes: PAGE_BYTES_MAX,
         })
     }
 

@@ -85,6 +85,12 @@ impl Replica {
         self.exchange.wake_now();
     }
 
+    /// Asks for pages of at most so many bytes from now on: what takes in one page is one step, which a
+    /// background task of a phone must finish in time.
+    pub fn ask_in_pages_of(&mut self, bytes: u32) {
+        self.page_bytes = bytes.min(PAGE_BYTES_MAX);
+    }
+
     /// The body to `POST` to `/v1/exchange` now, if an exchange is due; if none is, a part of the rows
     /// that a long catch-up left for later is written.
     ///
@@ -258,7 +264,7 @@ impl Replica {
             app: concat!("xunyuan/", env!("CARGO_PKG_VERSION")).to_owned(),
             schema: self.store.schema_version(),
             device_time_ms: moment.unix_ms,
-            max_bytes: PAGE_BYTES_MAX,
+            max_bytes: self.page_bytes,
             grants_tag: grants_tag(&names),
             scopes: scopes.clone(),
             definitions,

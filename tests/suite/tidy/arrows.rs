@@ -87,11 +87,27 @@ const BINDINGS_ROOMS: &[(&str, &[&str])] = &[
     ("net", &["failure"]),
     ("place", &["clock", "failure"]),
     ("sync", &["clock", "failure", "net", "place"]),
+    ("words", &[]),
+    ("photo", &["failure"]),
+    ("export", &["failure", "photo"]),
+    ("forms", &["failure"]),
+    ("held", &["clock", "failure", "net", "place", "sync"]),
+    ("screens", &["failure", "held", "sync", "words"]),
+    (
+        "facade",
+        &["clock", "export", "failure", "forms", "held", "net", "photo", "place", "screens", "sync", "words"],
+    ),
+    ("bindgen", &[]),
     ("lib", &[]),
 ];
 
 /// Crates that only some rooms of the device side may name.
-const BINDINGS_CRATES: &[(&str, &[&str])] = &[("getrandom", &["clock", "net"]), ("ureq", &["net"])];
+const BINDINGS_CRATES: &[(&str, &[&str])] = &[
+    ("getrandom", &["clock", "net"]),
+    ("rustls", &["net"]),
+    ("uniffi", &["bindgen", "facade", "lib", "screens"]),
+    ("ureq", &["net"]),
+];
 
 /// Crates that only some rooms of the server may name.
 const SERVER_CRATES: &[(&str, &[&str])] = &[

@@ -12,9 +12,9 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
+use xunyuan_ffi::words::Lang;
 
 use crate::failure::Failure;
-use crate::locale::Lang;
 
 pub(crate) use drafts::DraftsCommand;
 pub(crate) use entry::{EntryCommand, ListArgs};
@@ -26,7 +26,7 @@ pub(crate) use report::ReportArgs;
 #[command(disable_version_flag = true)]
 pub(crate) struct Cli {
     /// Language of all output, zh or en (default: the locale, else Chinese)
-    #[arg(long, global = true, value_enum, value_name = "LANG", hide_possible_values = true)]
+    #[arg(long, global = true, value_parser = crate::locale::parser(), value_name = "LANG", hide_possible_values = true)]
     pub(crate) lang: Option<Lang>,
     /// Print one JSON object instead of text
     #[arg(long, global = true)]

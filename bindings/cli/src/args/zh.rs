@@ -282,7 +282,7 @@ pub(super) fn usage_failure(error: &clap::Error) -> Failure {
 mod tests {
     use super::*;
     use crate::args::{parse, tree};
-    use crate::locale::Lang;
+    use xunyuan_ffi::words::Lang;
 
     fn walk(path: &str, command: &Command, seen: &mut Vec<String>) {
         let texts = HELP.iter().find(|(known, _, _)| *known == path);

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use xunyuan_core::definition::{Checklist, Field, FieldType, Item, ItemKind, Ledger};
+use xunyuan_ffi::words::Lang;
 
 use crate::device::Device;
 use crate::failure::Failure;
@@ -29,15 +30,17 @@ pub(super) fn describe(device: &Device<'_>, id: Option<&str>) -> Result<Report, 
 fn overview(page: &Page<'_>) -> Report {
     let out = page.output;
     let mut table = Table::new(match out.lang() {
-        crate::locale::Lang::Zh => ["编号", "种类", "名称", "版本"],
-        crate::locale::Lang::En => ["id", "kind", "name", "version"],
+        Lang::Zh => ["编号", "种类", "名称", "版本"],
+        Lang::En => ["id", "kind", "name", "version"],
     });
     let mut json = Vec::new();
     let checklists = page
+        .words
         .catalog
         .checklists()
         .map(|list| ("checklist", &list.id, &list.title, list.version, &list.stream));
     let ledgers = page
+        .words
         .catalog
         .ledgers()
         .map(|ledger| ("ledger", &ledger.id, &ledger.title, ledger.version, &ledger.stream));
@@ -47,7 +50,7 @@ fn overview(page: &Page<'_>) -> Report {
         } else {
             out.pick("台帐", "ledger")
         };
-        table.row([id.clone(), name.to_owned(), page.title(title).to_owned(), version.to_string()]);
+        table.row([id.clone(), name.to_owned(), page.words.title(title).to_owned(), version.to_string()]);
         json.push(json!({ "id": id, "kind": kind, "title": title_json(title), "version": version, "stream": stream }));
     }
     let text = if table.is_empty() {
@@ -62,16 +65,16 @@ fn checklist_report(page: &Page<'_>, checklist: &Checklist) -> Report {
     let out = page.output;
     let mut lines = vec![out.tone(
         Tone::Strong,
-        &format!("{}  {}  v{}", page.title(&checklist.title), checklist.id, checklist.version),
+        &format!("{}  {}  v{}", page.words.title(&checklist.title), checklist.id, checklist.version),
     )];
     lines.push(out.tone(Tone::Strong, out.pick("表头", "header")));
     lines.extend(checklist.header_fields.iter().map(|field| field_line(page, field)));
     for section in &checklist.sections {
-        lines.push(out.tone(Tone::Strong, page.title(&section.title)));
+        lines.push(out.tone(Tone::Strong, page.words.title(&section.title)));
         lines.extend(section.items.iter().filter(|item| !item.retired).map(|item| item_line(page, item)));
     }
     for group in &checklist.repeat_groups {
-        lines.push(out.tone(Tone::Strong, &format!("{}  {}", page.title(&group.title), group.id)));
+        lines.push(out.tone(Tone::Strong, &format!("{}  {}", page.words.title(&group.title), group.id)));
         lines.extend(group.fields.iter().map(|field| field_line(page, field)));
     }
     let items =
@@ -96,20 +99,22 @@ fn checklist_report(page: &Page<'_>, checklist: &Checklist) -> Report {
 fn ledger_report(page: &Page<'_>, ledger: &Ledger) -> Report {
     let out = page.output;
     let mut lines = vec![
-        out.tone(Tone::Strong, &format!("{}  {}  v{}", page.title(&ledger.title), ledger.id, ledger.version))
-            + &roles_text(page, &ledger.who),
+        out.tone(
+            Tone::Strong,
+            &format!("{}  {}  v{}", page.words.title(&ledger.title), ledger.id, ledger.version),
+        ) + &roles_text(page, &ledger.who),
     ];
     lines.extend(ledger.fields.iter().filter(|field| is_typed(field)).map(|field| field_line(page, field)));
     lines.push(out.tone(Tone::Strong, out.pick("流转", "events")));
     for step in &ledger.transitions {
-        let state = |id: &String| page.state(&ledger.reference, id);
+        let state = |id: &String| page.words.state(&ledger.reference, id);
         let from: Vec<String> = step.from.iter().map(state).collect();
         let to = step.to.as_ref().map_or_else(|| out.pick("(不变)", "(stays)").to_owned(), state);
         let needs =
             if step.requires.is_empty() { String::new() } else { format!("  {}", step.requires.join(" ")) };
         let roles = roles_text(page, &step.by);
         let arrow = page.faint(&format!("{} → {to}", from.join("/")));
-        lines.push(format!("  {}  {}  {arrow}{needs}{roles}", step.id, page.title(&step.title)));
+        lines.push(format!("  {}  {}  {arrow}{needs}{roles}", step.id, page.words.title(&step.title)));
     }
     let json = json!({
         "id": ledger.id,
@@ -131,7 +136,7 @@ fn ledger_report(page: &Page<'_>, ledger: &Ledger) -> Report {
 
 /// Who may; nothing where everybody may who writes the ledger.
 fn roles_text(page: &Page<'_>, roles: &[String]) -> String {
-    let names: Vec<String> = roles.iter().map(|role| page.role(role)).collect();
+    let names: Vec<String> = roles.iter().map(|role| page.words.role(role)).collect();
     if names.is_empty() {
         return String::new();
     }
@@ -144,7 +149,7 @@ fn is_typed(field: &Field) -> bool {
 }
 
 fn field_line(page: &Page<'_>, field: &Field) -> String {
-    let title = field.title.as_ref().map_or("", |title| page.title(title));
+    let title = field.title.as_ref().map_or("", |title| page.words.title(title));
     let required = if field.required { page.output.pick(" 必填", " required") } else { "" };
     let options: Vec<String> =
         options(page, field).into_iter().map(|(id, title)| option_text(&id, &title)).collect();
@@ -175,7 +180,7 @@ fn item_line(page: &Page<'_>, item: &Item) -> String {
         ItemKind::Time => page.output.pick("时刻", "time of day").to_owned(),
     };
     let critical = if item.critical { page.output.pick(" [关键]", " [critical]") } else { "" };
-    format!("  {}  {}{critical}  {}", item.id, page.title(&item.title), page.faint(&asks))
+    format!("  {}  {}{critical}  {}", item.id, page.words.title(&item.title), page.faint(&asks))
 }
 
 fn option_text(id: &str, title: &str) -> String {
@@ -188,15 +193,15 @@ fn options(page: &Page<'_>, field: &Field) -> Vec<(String, String)> {
     }
     let offered = field.options.iter().filter(|option| !option.retired);
     let title = |option: &xunyuan_core::definition::Choice| {
-        option.title.as_ref().map_or_else(String::new, |title| page.title(title).to_owned())
+        option.title.as_ref().map_or_else(String::new, |title| page.words.title(title).to_owned())
     };
     offered.map(|option| (option.id.clone(), title(option))).collect()
 }
 
 fn set_options(page: &Page<'_>, set: Option<&str>) -> Vec<(String, String)> {
-    let set = set.and_then(|id| page.catalog.response_set(id));
+    let set = set.and_then(|id| page.words.catalog.response_set(id));
     let options = set.into_iter().flat_map(|set| &set.options).filter(|option| !option.retired);
-    options.map(|option| (option.id.clone(), page.title(&option.title).to_owned())).collect()
+    options.map(|option| (option.id.clone(), page.words.title(&option.title).to_owned())).collect()
 }
 
 fn field_json(page: &Page<'_>, field: &Field) -> Json {

@@ -3,7 +3,7 @@
 use serde_json::json;
 use std::path::Path;
 use xunyuan_core::replica::RefusedDraft;
-use xunyuan_ffi::place::write_new;
+use xunyuan_ffi::export::write_new;
 
 use crate::args::DraftsCommand;
 use crate::device::Device;
@@ -56,13 +56,7 @@ fn apply(device: &mut Device<'_>, draft: &str) -> Result<Report, Failure> {
 fn export(device: &Device<'_>, draft: &str, target: &Path) -> Result<Report, Failure> {
     let draft = named(device, draft)?;
     let bytes = device.replica.export_draft(draft.id)?;
-    write_new(target, &bytes).map_err(|error| {
-        Failure::storage(
-            "export_not_written",
-            format!("导出文件没有写成({error}):{}", target.display()),
-            format!("the export file was not written ({error}): {}", target.display()),
-        )
-    })?;
+    write_new(target, &bytes)?;
     let json = json!({ "draft": draft.id.to_string(), "file": target.display().to_string() });
     let said = device.output.pick("草稿已导出:", "draft exported:");
     Ok(Report::done(json, format!("{said} {}", target.display())))

@@ -4,6 +4,7 @@ use serde_json::json;
 use std::path::Path;
 use xunyuan_ffi::place::Place;
 use xunyuan_ffi::sync::{self, Enrolled};
+use xunyuan_ffi::words::Lang;
 
 use crate::device::APP;
 use crate::failure::Failure;
@@ -24,8 +25,8 @@ pub(super) fn enroll(link: &str, place: &Place, session: &Session<'_>) -> Result
         output.tone(
             Tone::Good,
             &match output.lang() {
-                crate::locale::Lang::Zh => format!("已开通:{name}({user}),设备码 {device_code}"),
-                crate::locale::Lang::En => {
+                Lang::Zh => format!("已开通:{name}({user}),设备码 {device_code}"),
+                Lang::En => {
                     format!("enrolled: {name} ({user}), device code {device_code}")
                 }
             },

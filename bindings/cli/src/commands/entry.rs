@@ -7,18 +7,16 @@ use xunyuan_core::document::model::Value;
 use xunyuan_core::id::DocumentId;
 use xunyuan_core::projection::RowKind;
 use xunyuan_core::rules::entry::EntryView;
+use xunyuan_ffi::{forms, photo};
 
 use super::Fields;
 use super::inspection::unknown;
 use crate::args::EntryCommand;
 use crate::device::Device;
 use crate::failure::Failure;
-use crate::input::{assignments, hex, keep_photo, parts};
+use crate::input::{assignments, parts};
 use crate::output::{Report, Tone};
-use crate::show::{entry_json, entry_summary, row_name};
-
-/// The field of the person who took an entry first: whoever records it, unless somebody else is named.
-const FIRST_CONTACT: &str = "first_contact";
+use crate::show::{entry_json, entry_summary};
 
 /// Carries out one ledger command.
 pub(super) fn entry(device: &mut Device<'_>, command: &EntryCommand) -> Result<Report, Failure> {
@@ -37,23 +35,12 @@ fn new(
     project: Option<&str>,
     words: &[String],
 ) -> Result<Report, Failure> {
-    let definition = device.replica.catalog().latest_ledger(ledger).cloned().ok_or_else(|| {
-        let ids: Vec<&str> = device.replica.catalog().ledgers().map(|ledger| ledger.id.as_str()).collect();
-        let ids = ids.join(" ");
-        Failure::invalid(
-            "ledger_not_found",
-            format!("本机没有这本台帐:{ledger};可用:{ids}"),
-            format!("there is no such ledger here: {ledger}; there are: {ids}"),
-        )
-    })?;
-    let mut fields = read_fields(device, &definition, words)?;
-    if definition.field(FIRST_CONTACT).is_some() && !fields.contains_key(FIRST_CONTACT) {
-        let user = device.replica.user().to_string();
-        fields.insert(FIRST_CONTACT.to_owned(), Value::Text(user));
-    }
-    let project = project_of(device, project, &fields)?;
+    let definition = forms::ledger(&device.replica, ledger)?;
+    let fields = read_fields(device, &definition, words)?;
+    let project = project.map(|text| device.reader().project(text));
+    let new = forms::new_entry(&device.replica, &definition, project.as_deref(), fields)?;
     let moment = device.moment()?;
-    let document = device.replica.create_entry(ledger, &project, fields, &moment)?;
+    let document = device.replica.create_entry(ledger, &new.project, new.fields, &moment)?;
     let view = device.replica.entry(document)?;
     Ok(entry_report(device, &view, device.output.pick("已登记", "recorded")))
 }
@@ -120,7 +107,7 @@ pub(super) fn field_value(device: &Device<'_>, field: &Field, text: &str) -> Res
     if matches!(field.kind, FieldType::Photos | FieldType::Signature) && !text.is_empty() {
         let mut hashes = Vec::new();
         for file in text.lines() {
-            hashes.push(hex(&keep_photo(Path::new(file), &device.file)?.sha256));
+            hashes.push(photo::keep(Path::new(file), &device.file)?.sha256);
         }
         return Ok(Value::Text(hashes.join(" ")));
     }
@@ -149,24 +136,14 @@ fn field_of<'l>(ledger: &'l Ledger, id: &str) -> Result<&'l Field, Failure> {
     })
 }
 
-/// The project of a new entry: as named, as in its fields, or the person's own.
-fn project_of(device: &Device<'_>, named: Option<&str>, fields: &Fields) -> Result<String, Failure> {
-    let catalog = device.replica.catalog();
-    let in_fields = fields.get("project_id").and_then(Value::as_text);
-    let own = catalog.user(device.replica.user()).and_then(|user| user.project.clone());
-    named.or(in_fields).map(|text| device.reader().project(text)).or(own).ok_or_else(|| {
-        Failure::invalid("project_needed", "请用 --project 指明项目", "name the project with --project")
-    })
-}
-
 /// The entry that a text names, with its ledger.
 fn entry_of(device: &Device<'_>, record: &str) -> Result<(DocumentId, Arc<Ledger>), Failure> {
     let row = device.record(record)?;
     if row.kind == RowKind::Inspection {
         return Err(Failure::invalid(
             "not_an_entry",
-            format!("{} 是检查表,不是台帐条目", row_name(&row)),
-            format!("{} is an inspection, not a ledger entry", row_name(&row)),
+            format!("{} 是检查表,不是台帐条目", row.name()),
+            format!("{} is an inspection, not a ledger entry", row.name()),
         ));
     }
     let ledger = device.replica.catalog().ledger(&row.definition).cloned().ok_or_else(|| {

@@ -6,19 +6,20 @@ use xunyuan_core::definition::Item;
 use xunyuan_core::document::model::Value;
 use xunyuan_core::id::DocumentId;
 use xunyuan_core::projection::RowKind;
-use xunyuan_core::replica::{Answer, Answered, PhotoRef};
+use xunyuan_core::replica::{Answer, Answered};
 use xunyuan_core::rules::codes::INCOMPLETE;
 use xunyuan_core::rules::sheet::{InspectionView, ItemView};
+use xunyuan_ffi::photo;
 
 use super::Fields;
 use crate::args::{AmendArgs, AnswerArgs, StartArgs};
 use crate::device::Device;
 use crate::failure::Failure;
-use crate::input::{assignments, hex, keep_photo, parts};
+use crate::input::{assignments, parts};
 use crate::output::{Report, Tone};
 use crate::show::{
     Listed, header_text, inspection_json, item_json, item_text, missing_json, missing_lines, row_json,
-    row_name, rows_text, score_json, score_text, short, slots_json, slots_text,
+    rows_text, score_json, score_text, slots_json, slots_text,
 };
 
 /// Today's slots with their state.
@@ -77,7 +78,7 @@ pub(super) fn answer(device: &mut Device<'_>, args: &AnswerArgs) -> Result<Repor
     let document = sheet(device, &args.record)?;
     let item = item_of(device, document, &args.item)?;
     let value = Some(device.reader().item(&item, &args.value)?);
-    let photos = args.photo.iter().map(|file| photo(device, file)).collect::<Result<_, _>>()?;
+    let photos = args.photo.iter().map(|file| photo::keep(file, &device.file)).collect::<Result<_, _>>()?;
     let answer = Answer { value, note: args.note.clone(), photos };
     let moment = device.moment()?;
     let answered = device.replica.answer(document, &args.item, answer, &moment)?;
@@ -108,7 +109,7 @@ pub(super) fn amend(device: &mut Device<'_>, args: &AmendArgs) -> Result<Report,
     }
     for word in &args.photo {
         for (item, file) in assignments(std::slice::from_ref(word))? {
-            let photo = photo(device, Path::new(&file))?;
+            let photo = photo::keep(Path::new(&file), &device.file)?;
             of_item(&mut answers, &item).photos.push(photo);
         }
     }
@@ -130,7 +131,8 @@ pub(super) fn scan(
     let view = device.replica.scan(document, code, damaged, &moment)?;
     let catalog = device.replica.catalog();
     let place = catalog.checkpoint_by_code(code).or_else(|| catalog.checkpoint(code));
-    let name = place.map_or_else(|| code.to_owned(), |place| device.page().title(&place.title).to_owned());
+    let name =
+        place.map_or_else(|| code.to_owned(), |place| device.page().words.title(&place.title).to_owned());
     let said = format!("{} {name}", device.output.pick("已到点:", "at checkpoint:"));
     Ok(sheet_report(device, &view, &said))
 }
@@ -230,8 +232,8 @@ fn sheet(device: &Device<'_>, record: &str) -> Result<DocumentId, Failure> {
         RowKind::Inspection => Ok(row.document),
         RowKind::Entry => Err(Failure::invalid(
             "not_an_inspection",
-            format!("{} 是台帐条目,不是检查表;请用 entry 命令", row_name(&row)),
-            format!("{} is a ledger entry, not an inspection; use the entry commands", row_name(&row)),
+            format!("{} 是台帐条目,不是检查表;请用 entry 命令", row.name()),
+            format!("{} is a ledger entry, not an inspection; use the entry commands", row.name()),
         )),
     }
 }
@@ -244,16 +246,10 @@ fn item_of(device: &mut Device<'_>, document: DocumentId, id: &str) -> Result<It
     items.find(|item| item.id == id).cloned().ok_or_else(|| {
         Failure::invalid(
             "item_not_found",
-            format!("检查表里没有这一项:{id};用 xunyuan show {} 查看", short(document)),
-            format!("the checklist has no such item: {id}; see xunyuan show {}", short(document)),
+            format!("检查表里没有这一项:{id};用 xunyuan show {} 查看", document.short()),
+            format!("the checklist has no such item: {id}; see xunyuan show {}", document.short()),
         )
     })
-}
-
-/// Keeps a photo and names it as the core does.
-fn photo(device: &Device<'_>, file: &Path) -> Result<PhotoRef, Failure> {
-    let photo = keep_photo(file, &device.file)?;
-    Ok(PhotoRef { sha256: hex(&photo.sha256), bytes: photo.bytes, media_type: photo.media.to_owned() })
 }
 
 fn of_item<'a>(answers: &'a mut Vec<(String, Answer)>, item: &str) -> &'a mut Answer {
@@ -286,8 +282,8 @@ fn sheet_report(device: &Device<'_>, view: &InspectionView, said: &str) -> Repor
     let text = format!(
         "{}  {}  {}  {answered}/{visible}  {}",
         device.output.tone(Tone::Good, said),
-        page.title(&view.title),
-        page.faint(&short(view.document)),
+        page.words.title(&view.title),
+        page.faint(&view.document.short()),
         score_text(&page, &view.score),
     );
     Report::done(inspection_json(&page, view), text)

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::output::{Report, Tone};
 use crate::show::{
     Listed, clashes_json, clashes_text, duty_json, entry_json, entry_text, history_json, history_text,
-    inspection_json, inspection_text, row_name, rows_json, rows_text, status_text,
+    inspection_json, inspection_text, rows_json, rows_text,
 };
 
 /// One record in full.
@@ -41,9 +41,9 @@ pub(super) fn show(device: &mut Device<'_>, record: &str) -> Result<Report, Fail
     let page = device.page();
     report.json["duties"] = json!(owed.iter().map(|view| duty_json(&page, view)).collect::<Vec<_>>());
     for view in owed.iter().filter(|view| !view.status.is_settled() && view.duty.is_waiting()) {
-        let due = view.duty.due_ms.map_or_else(String::new, |at_ms| page.time(at_ms));
-        let status = status_text(&page, view.status);
-        report.text.push_str(&format!("\n{status}  {}  {due}", page.title(&view.duty.title)));
+        let due = view.duty.due_ms.map_or_else(String::new, |at_ms| page.words.time(at_ms));
+        let status = page.words.duty_status(view.status);
+        report.text.push_str(&format!("\n{status}  {}  {due}", page.words.title(&view.duty.title)));
     }
     if pending {
         let said = device.output.pick("(有内容还没上传)", "(not all delivered yet)");
@@ -57,16 +57,16 @@ pub(super) fn continue_record(device: &mut Device<'_>, record: &str) -> Result<R
     let row = device.record(record)?;
     let moment = device.moment()?;
     let next = device.replica.continue_record(row.document, &moment)?;
-    let name = row_name(&device.replica.record(next)?);
+    let name = device.replica.record(next)?.name();
     let json = json!({ "continues": row.document.to_string(), "document": next.to_string(), "record": name });
     let said = device.output.pick("续录:", "continued in");
-    Ok(Report::done(json, format!("{}  {said} {name}", row_name(&row))))
+    Ok(Report::done(json, format!("{}  {said} {name}", row.name())))
 }
 
 /// The name of the record in which a sealed one goes on.
 fn continued_in(device: &Device<'_>, row: &Row) -> Option<String> {
     let next = device.replica.continuation(row.document)?;
-    device.replica.record(next).ok().as_ref().map(row_name)
+    device.replica.record(next).ok().as_ref().map(Row::name)
 }
 
 /// Records that fit a filter.
@@ -136,7 +136,7 @@ pub(super) fn resolve(
         json!({ "document": row.document.to_string(), "key": key, "choice": choice, "conflicts_left": left });
     let said = device.output.pick("已裁决", "decided");
     let rest = device.output.pick("还剩冲突", "conflicts left");
-    let text = format!("{}  {}  {key}  {rest} {left}", device.output.tone(Tone::Good, said), row_name(&row));
+    let text = format!("{}  {}  {key}  {rest} {left}", device.output.tone(Tone::Good, said), row.name());
     Ok(Report::done(json, text))
 }
 

@@ -6,11 +6,11 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use xunyuan_core::report::{self, Format, Period, Request, Screen, Table};
+use xunyuan_ffi::words::Lang;
 
 use crate::args::ReportArgs;
 use crate::device::{APP, Device};
 use crate::failure::Failure;
-use crate::locale::Lang;
 use crate::output::{self, Report};
 
 /// The word that lists the reports instead of making one.

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xunyuan_core::definition::User;
-use xunyuan_core::replica::{ExportedRun, RefusedChange, Status};
+use xunyuan_core::replica::{RefusedChange, Status};
+use xunyuan_ffi::export;
+use xunyuan_ffi::place::{dir_of, replicas_in};
+use xunyuan_ffi::words::Lang;
 
 use crate::args::SyncArgs;
-use xunyuan_ffi::place::{dir_of, replicas_in, write_new};
-
 use crate::device::{APP, Device};
 use crate::failure::{EXIT_DONE, EXIT_ERASED, Failure, exit_of};
-use crate::input::hex;
 use crate::output::{Output, Report, Table, Tone};
 use crate::place;
-use crate::show::{Page, short};
+use crate::show::Page;
 use crate::sync::{Session, exit_status, outcome_json, outcome_lines, watch};
 
 /// Who this replica writes for.
@@ -40,7 +40,7 @@ pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
         "replica": device.file.display().to_string(),
         "erased": device.replica.is_erased(),
     });
-    let titles: Vec<&str> = roles.iter().map(|role| page.title(&role.title)).collect();
+    let titles: Vec<&str> = roles.iter().map(|role| page.words.title(&role.title)).collect();
     let out = device.output;
     let names = |users: &[&User]| {
         let names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
@@ -49,13 +49,13 @@ pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
     let lines = [
         format!(
             "{}  {}",
-            out.tone(Tone::Strong, &page.person(&identity.user)),
+            out.tone(Tone::Strong, &page.words.person(&identity.user)),
             page.faint(identity.user.as_str())
         ),
         format!(
             "{}  {}",
             titles.join(out.pick("、", ", ")),
-            page.project(project.as_deref().unwrap_or(&identity.branch))
+            page.words.project(project.as_deref().unwrap_or(&identity.branch))
         ),
         format!("{} {}", out.pick("上级", "answers to"), names(&above)),
         format!("{} {}", out.pick("下属", "leads"), names(&below)),
@@ -133,18 +133,19 @@ fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
     let out = device.output;
     let pending = match (status.pending_changes, out.lang()) {
         (0, _) => out.tone(Tone::Good, out.pick("全部已上传", "everything delivered")),
-        (changes, crate::locale::Lang::Zh) => {
+        (changes, Lang::Zh) => {
             out.tone(Tone::Warn, &format!("待上传 {} 条记录的 {changes} 处更改", status.pending_records))
         }
-        (changes, crate::locale::Lang::En) => out.tone(
+        (changes, Lang::En) => out.tone(
             Tone::Warn,
             &format!("{changes} changes of {} records wait for the branch", status.pending_records),
         ),
     };
-    let last =
-        status.last_exchange_ms.map_or_else(|| out.pick("还没有", "never").to_owned(), |at| page.time(at));
+    let last = status
+        .last_exchange_ms
+        .map_or_else(|| out.pick("还没有", "never").to_owned(), |at| page.words.time(at));
     let mut lines = vec![
-        format!("{}  {}", out.tone(Tone::Strong, &page.person(device.replica.user())), pending),
+        format!("{}  {}", out.tone(Tone::Strong, &page.words.person(device.replica.user())), pending),
         format!("{} {last}", out.pick("上次核对一致", "last proven equal")),
     ];
     if status.conflicts > 0 {
@@ -172,21 +173,21 @@ fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
     lines.extend(clock_lines(out, status));
     for change in refused {
         let label = out.pick("分公司拒收", "refused by the branch");
-        let sentence = page.sentence(&change.refusal.sentence);
-        lines.push(out.tone(Tone::Bad, &format!("{label}  {}  {sentence}", short(change.document))));
+        let sentence = page.words.sentence(&change.refusal.sentence);
+        lines.push(out.tone(Tone::Bad, &format!("{label}  {}  {sentence}", change.document.short())));
     }
     if !refused.is_empty() {
         lines.push(page.faint("  xunyuan drafts"));
     }
     let mut table = Table::new(match out.lang() {
-        crate::locale::Lang::Zh => ["范围", "进度", "核对一致于", ""],
-        crate::locale::Lang::En => ["scope", "cursor", "proven at", ""],
+        Lang::Zh => ["范围", "进度", "核对一致于", ""],
+        Lang::En => ["scope", "cursor", "proven at", ""],
     });
     for scope in &status.scopes {
         table.row([
             scope.scope.to_string(),
             scope.cursor.to_string(),
-            scope.proven_at_ms.map_or_else(|| "-".to_owned(), |at| page.time(at)),
+            scope.proven_at_ms.map_or_else(|| "-".to_owned(), |at| page.words.time(at)),
             if scope.granted {
                 String::new()
             } else {
@@ -277,58 +278,16 @@ fn sync_one(session: &Session<'_>, file: &Path) -> (Json, Vec<String>, u8) {
 ///
 /// The device key and the token stay out of it.
 pub(super) fn export(device: &Device<'_>, target: &Path) -> Result<Report, Failure> {
-    let records = device.replica.export()?;
-    let identity = device.replica.identity();
-    let head = json!({
-        "export": 1,
-        "app": APP,
-        "exported_at": device.page().stamp(device.clock.read().0),
-        "user": identity.user.as_str(),
-        "device": identity.device.to_string(),
-        "device_code": identity.device_code,
-        "branch": identity.branch,
-        "records": records.len(),
-    });
-    let mut pending = 0;
-    let lines = records.iter().map(|record| {
-        pending += record.pending.len();
-        json!({
-            "document": record.document.to_string(),
-            "scope": record.scope.as_str(),
-            "definition": record.definition.id,
-            "version": record.definition.version,
-            "hash": record.definition.hash.to_string(),
-            "runs": record.runs.iter().map(exported).collect::<Vec<_>>(),
-            "pending": record.pending.iter().map(|bytes| hex(bytes)).collect::<Vec<_>>(),
-        })
-    });
-    let text = std::iter::once(head.clone()).chain(lines).map(|line| format!("{line}\n")).collect::<String>();
-    write_new(target, text.as_bytes()).map_err(|error| {
-        Failure::storage(
-            "export_not_written",
-            format!("导出文件没有写成({error}):{}", target.display()),
-            format!("the export file was not written ({error}): {}", target.display()),
-        )
-    })?;
-    let count = records.len();
+    let exported = export::write(&device.replica, APP, &device.moment()?, target)?;
+    let (count, pending) = (exported.records, exported.pending);
     let json = json!({ "file": target.display().to_string(), "records": count, "pending_changes": pending });
     let said = match device.output.lang() {
-        crate::locale::Lang::Zh => {
+        Lang::Zh => {
             format!("已导出 {count} 条记录,其中待上传更改 {pending} 处:{}", target.display())
         }
-        crate::locale::Lang::En => {
+        Lang::En => {
             format!("{count} records exported, {pending} pending changes among them: {}", target.display())
         }
     };
     Ok(Report::done(json, said))
-}
-
-fn exported(run: &ExportedRun) -> serde_json::Value {
-    json!({
-        "seq": run.seq,
-        "actor": run.actor.to_string(),
-        "user": run.user.as_str(),
-        "received_at_ms": run.received_at_ms,
-        "changes": hex(&run.changes),
-    })
 }

@@ -3,9 +3,7 @@
 //! Receives texts and files, hands on typed values and photos. Which values are allowed is the
 //! core's business; here a text only becomes the right type.
 
-mod photo;
 mod value;
 mod when;
 
-pub(crate) use photo::{hex, keep as keep_photo};
 pub(crate) use value::{Reader, assignments, parts};

@@ -9,9 +9,9 @@ mod width;
 
 use serde_json::{Value as Json, json};
 use std::io::{self, IsTerminal as _, Write as _};
+use xunyuan_ffi::words::Lang;
 
 use crate::failure::Failure;
-use crate::locale::Lang;
 
 pub(crate) use table::Table;
 pub(crate) use width::pad;

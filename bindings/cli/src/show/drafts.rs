@@ -3,10 +3,9 @@
 use serde_json::{Value as Json, json};
 use xunyuan_core::projection::Row;
 use xunyuan_core::replica::{DraftContent, DraftStep, DraftView, RefusedDraft};
+use xunyuan_ffi::words::Lang;
 
-use super::page::{Page, definition_json, short, title_json, value_json};
-use super::rows::row_name;
-use crate::locale::Lang;
+use super::page::{Page, definition_json, title_json, value_json};
 use crate::output::{Table, Tone};
 
 /// Digits of a draft's id that a person sees.
@@ -34,11 +33,11 @@ pub(crate) fn drafts_text(page: &Page<'_>, drafts: &[ListedDraft]) -> String {
     for (draft, row) in drafts {
         table.row([
             draft_name(draft),
-            row.as_ref().map_or_else(|| short(draft.document), row_name),
-            page.definition_title(&draft.definition).unwrap_or(&draft.definition.id).to_owned(),
-            page.time(draft.first_written_at_ms),
+            row.as_ref().map_or_else(|| draft.document.short(), Row::name),
+            page.words.definition_title(&draft.definition).unwrap_or(&draft.definition.id).to_owned(),
+            page.words.time(draft.first_written_at_ms),
             draft.changes.to_string(),
-            page.sentence(&draft.refusal.sentence).to_owned(),
+            page.words.sentence(&draft.refusal.sentence).to_owned(),
         ]);
     }
     let mut lines = table.lines(out.columns());
@@ -57,8 +56,8 @@ pub(crate) fn draft_view_json(page: &Page<'_>, view: &DraftView, row: Option<&Ro
 /// A draft with what it says, on a page.
 pub(crate) fn draft_view_text(page: &Page<'_>, view: &DraftView, row: Option<&Row>) -> String {
     let (out, draft) = (page.output, &view.draft);
-    let record = row.map_or_else(|| short(draft.document), row_name);
-    let title = page.definition_title(&draft.definition).unwrap_or(&draft.definition.id);
+    let record = row.map_or_else(|| draft.document.short(), Row::name);
+    let title = page.words.definition_title(&draft.definition).unwrap_or(&draft.definition.id);
     let head = format!("{}  {title} {record}", out.pick("草稿", "draft"));
     let mut lines = vec![
         out.tone(Tone::Strong, &format!("{head}  {}", draft_name(draft))),
@@ -67,14 +66,14 @@ pub(crate) fn draft_view_text(page: &Page<'_>, view: &DraftView, row: Option<&Ro
             &format!(
                 "{} {}",
                 out.pick("分公司拒收:", "refused by the branch:"),
-                page.sentence(&draft.refusal.sentence)
+                page.words.sentence(&draft.refusal.sentence)
             ),
         ),
     ];
     if let Some(author) = &draft.given_back_for {
         let said =
             out.pick("分公司丢失后未收回,填写人:", "lost by the branch and not taken back, written by");
-        lines.push(format!("{said} {}", page.person(author)));
+        lines.push(format!("{said} {}", page.words.person(author)));
     }
     lines.extend(view.steps.iter().map(|step| step_text(page, draft, step)));
     if !view.is_readable {
@@ -96,7 +95,7 @@ fn draft_json(page: &Page<'_>, draft: &RefusedDraft, row: Option<&Row>) -> Json 
     json!({
         "draft": draft.id.to_string(),
         "document": draft.document.to_string(),
-        "record": row.map(row_name),
+        "record": row.map(Row::name),
         "scope": draft.scope.as_str(),
         "definition": definition_json(&draft.definition),
         "changes": draft.changes,
@@ -128,16 +127,11 @@ fn step_json(page: &Page<'_>, step: &DraftStep) -> Json {
 }
 
 fn step_text(page: &Page<'_>, draft: &RefusedDraft, step: &DraftStep) -> String {
-    let title = page.title(&step.title);
-    let said = match &step.content {
-        DraftContent::Value { key, value } => {
-            format!("{title}: {}", page.key_value(&draft.definition, key, value))
-        }
-        DraftContent::Text { text, .. } => format!("{title}: {text}"),
-        DraftContent::Event { data, .. } => {
-            let data = page.event_data(&draft.definition, data);
-            format!("[{title}]  {data}").trim_end().to_owned()
-        }
+    let title = page.words.title(&step.title);
+    let text = page.words.draft_content(&draft.definition, &step.content);
+    let said = match step.content {
+        DraftContent::Event { .. } => format!("[{title}]  {text}").trim_end().to_owned(),
+        DraftContent::Value { .. } | DraftContent::Text { .. } => format!("{title}: {text}"),
     };
-    format!("  {}  {said}", page.faint(&page.time(step.at_ms)))
+    format!("  {}  {said}", page.faint(&page.words.time(step.at_ms)))
 }

@@ -1,25 +1,12 @@
 //! Duties and reminders.
 
 use serde_json::{Value as Json, json};
-use xunyuan_core::duty::{Reminder, Status, Subject};
+use xunyuan_core::duty::Reminder;
 use xunyuan_core::replica::DutyView;
+use xunyuan_ffi::words::Lang;
 
 use super::page::{Page, title_json};
-use crate::locale::Lang;
 use crate::output::Table;
-
-/// How a duty stands, for people.
-pub(crate) fn status_text(page: &Page<'_>, status: Status) -> String {
-    let (zh, en) = match status {
-        Status::Open => ("进行中", "open"),
-        Status::AtRisk => ("将到期", "due soon"),
-        Status::Breached => ("逾期", "overdue"),
-        Status::Unknown => ("已过期限,他人可能已做", "past due, somebody may have done it"),
-        Status::Met => ("已完成", "done"),
-        Status::MetSyncedLate => ("已完成(迟同步)", "done, synced late"),
-    };
-    page.output.pick(zh, en).to_owned()
-}
 
 /// One duty for programs.
 pub(crate) fn duty_json(page: &Page<'_>, view: &DutyView) -> Json {
@@ -59,20 +46,12 @@ pub(crate) fn duties_text(page: &Page<'_>, duties: &[DutyView]) -> String {
     });
     for view in duties {
         let duty = &view.duty;
-        let about = match &duty.subject {
-            Subject::Slot { slot, .. } => slot.clone(),
-            Subject::Record(_) => {
-                let part = view.part.as_ref().map_or("", |part| page.title(part));
-                format!("{} {part}", view.name).trim_end().to_owned()
-            }
-            Subject::Unit(_) | Subject::Device(_) => duty.period.clone(),
-        };
         table.row([
-            duty.due_ms.map_or_else(String::new, |at_ms| page.time(at_ms)),
-            status_text(page, view.status),
-            page.title(&duty.title).to_owned(),
-            about,
-            page.project(&duty.unit),
+            duty.due_ms.map_or_else(String::new, |at_ms| page.words.time(at_ms)),
+            page.words.duty_status(view.status).to_owned(),
+            page.words.title(&duty.title).to_owned(),
+            page.words.duty_about(view),
+            page.words.project(&duty.unit),
         ]);
     }
     table.lines(out.columns()).join("\n")
@@ -101,7 +80,7 @@ pub(crate) fn reminders_text(page: &Page<'_>, reminders: &[Reminder]) -> String 
     }
     let line = |reminder: &Reminder| {
         let said = out.pick(&reminder.sentence.zh, &reminder.sentence.en);
-        format!("{}  {said}", page.time(reminder.at_ms))
+        format!("{}  {said}", page.words.time(reminder.at_ms))
     };
     reminders.iter().map(line).collect::<Vec<_>>().join("\n")
 }

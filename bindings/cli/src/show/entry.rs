@@ -52,12 +52,12 @@ pub(crate) fn entry_text(page: &Page<'_>, view: &EntryView) -> String {
         format!(
             "{}  {}  {}",
             out.tone(Tone::Strong, number.map_or("", String::as_str)),
-            page.title(&view.title),
-            out.tone(Tone::Strong, page.title(&view.state_title)),
+            page.words.title(&view.title),
+            out.tone(Tone::Strong, page.words.title(&view.state_title)),
         ),
         page.faint(&format!("{}  v{}  {}", view.ledger.id, view.ledger.version, view.document)),
     ];
-    let ledger = page.catalog.ledger(&view.ledger);
+    let ledger = page.words.catalog.ledger(&view.ledger);
     for field in &view.fields {
         lines.extend(field_text(
             page,
@@ -101,8 +101,8 @@ pub(crate) fn entry_summary(page: &Page<'_>, view: &EntryView) -> String {
     format!(
         "{}  {}  {}{next}",
         page.output.tone(Tone::Strong, number.map_or("", String::as_str)),
-        page.title(&view.title),
-        page.title(&view.state_title),
+        page.words.title(&view.title),
+        page.words.title(&view.state_title),
     )
 }
 
@@ -168,10 +168,10 @@ fn field_text(
     field: &FieldView,
 ) -> Vec<String> {
     let out = page.output;
-    let label = field.title.as_ref().map_or(field.id.as_str(), |title| page.title(title));
+    let label = field.title.as_ref().map_or(field.id.as_str(), |title| page.words.title(title));
     let shown = match &field.content {
         FieldContent::Empty => return Vec::new(),
-        FieldContent::One(value) => page.field_value(definition, value),
+        FieldContent::One(value) => page.words.field_value(definition, value),
         FieldContent::Text(text) => text.clone(),
         FieldContent::Set(elements) if definition.is_some_and(|field| field.kind == FieldType::Photos) => {
             let short: Vec<&str> = elements.iter().filter_map(|hash| hash.get(..8)).collect();
@@ -179,7 +179,7 @@ fn field_text(
         }
         FieldContent::Set(elements) => {
             let names: Vec<String> =
-                elements.iter().map(|id| page.name_of(id).unwrap_or_else(|| id.clone())).collect();
+                elements.iter().map(|id| page.words.name_of(id).unwrap_or_else(|| id.clone())).collect();
             names.join(out.pick("、", ", "))
         }
         FieldContent::Lines(lines) => {
@@ -202,7 +202,7 @@ fn field_text(
 fn line_text(page: &Page<'_>, field: Option<&Field>, line: &LineView) -> String {
     let one = |(id, stamped): (&String, &Stamped)| {
         let sub = field.and_then(|field| field.entry_field(id));
-        format!("{}: {}", page.label(id, sub), page.field_value(sub, &stamped.value))
+        format!("{}: {}", page.words.label(id, sub), page.words.field_value(sub, &stamped.value))
     };
     let fields: Vec<String> = line.fields.iter().map(one).collect();
     format!("    - {}", fields.join("  "))
@@ -210,7 +210,7 @@ fn line_text(page: &Page<'_>, field: Option<&Field>, line: &LineView) -> String 
 
 fn event_text(page: &Page<'_>, ledger: &DefinitionRef, view: &EventView) -> String {
     let out = page.output;
-    let data = page.event_data(ledger, &view.event.data);
+    let data = page.words.event_data(ledger, &view.event.data);
     let contested = if view.is_contested {
         out.tone(Tone::Bad, out.pick(" [有争议]", " [contested]"))
     } else {
@@ -218,9 +218,9 @@ fn event_text(page: &Page<'_>, ledger: &DefinitionRef, view: &EventView) -> Stri
     };
     format!(
         "  {}  {}  {}{contested}  {}",
-        page.faint(&page.time(view.event.at_ms)),
-        page.person(&view.event.by),
-        page.title(&view.title),
+        page.faint(&page.words.time(view.event.at_ms)),
+        page.words.person(&view.event.by),
+        page.words.title(&view.title),
         data,
     )
     .trim_end()
@@ -230,7 +230,7 @@ fn event_text(page: &Page<'_>, ledger: &DefinitionRef, view: &EventView) -> Stri
 fn transition_text(page: &Page<'_>, step: &TransitionView) -> String {
     let needs: Vec<String> = step.missing.iter().map(|id| format!("{id}=…")).collect();
     let needs = if needs.is_empty() { String::new() } else { format!("  {}", needs.join(" ")) };
-    format!("  {}  {}{needs}", step.id, page.title(&step.title))
+    format!("  {}  {}{needs}", step.id, page.words.title(&step.title))
 }
 
 /// Who may take a step that is not open to this person, or that its condition does not hold yet.
@@ -239,6 +239,6 @@ fn who_text(page: &Page<'_>, step: &TransitionView) -> String {
     if step.guard_holds == Some(false) {
         return out.pick("(条件未满足)", "(its condition does not hold)").to_owned();
     }
-    let roles: Vec<String> = step.by.iter().map(|role| page.role(role)).collect();
+    let roles: Vec<String> = step.by.iter().map(|role| page.words.role(role)).collect();
     format!("({})", roles.join(out.pick("、", ", ")))
 }

@@ -12,7 +12,7 @@ use crate::output::{Tone, pad};
 
 /// What a complete record lacks, a line each.
 pub(crate) fn missing_lines(page: &Page<'_>, missing: &[Missing]) -> Vec<String> {
-    missing.iter().map(|lack| format!("  · {}  {}", lack.id, page.sentence(&lack.sentence))).collect()
+    missing.iter().map(|lack| format!("  · {}  {}", lack.id, page.words.sentence(&lack.sentence))).collect()
 }
 
 /// The sheet on a page.
@@ -21,9 +21,9 @@ pub(crate) fn inspection_text(page: &Page<'_>, view: &InspectionView) -> String 
     let mut lines = vec![
         format!(
             "{}  {}  {}",
-            out.tone(Tone::Strong, page.title(&view.title)),
-            view.project.as_deref().map_or_else(String::new, |id| page.project(id)),
-            page.title(&view.state.title()),
+            out.tone(Tone::Strong, page.words.title(&view.title)),
+            view.project.as_deref().map_or_else(String::new, |id| page.words.project(id)),
+            page.words.title(&view.state.title()),
         ),
         page.faint(&format!("{}  v{}  {}", view.checklist.id, view.checklist.version, view.document)),
     ];
@@ -32,11 +32,11 @@ pub(crate) fn inspection_text(page: &Page<'_>, view: &InspectionView) -> String 
     for section in &view.sections {
         lines.extend(section_text(page, &view.checklist, section));
     }
-    let checklist = page.catalog.checklist(&view.checklist);
+    let checklist = page.words.catalog.checklist(&view.checklist);
     for group in view.groups.iter().filter(|group| !group.lines.is_empty()) {
         lines.push(String::new());
         lines.push(
-            out.tone(Tone::Strong, &format!("{}  {}", page.title(&group.title), page.faint(&group.id))),
+            out.tone(Tone::Strong, &format!("{}  {}", page.words.title(&group.title), page.faint(&group.id))),
         );
         for line in &group.lines {
             let known =
@@ -45,8 +45,8 @@ pub(crate) fn inspection_text(page: &Page<'_>, view: &InspectionView) -> String 
                 let key = keys::group(&group.id, &line.id, id);
                 format!(
                     "{}: {}",
-                    page.label(id, known.and_then(|known| known.field(id))),
-                    page.key_value(&view.checklist, &key, &stamped.value)
+                    page.words.label(id, known.and_then(|known| known.field(id))),
+                    page.words.key_value(&view.checklist, &key, &stamped.value)
                 )
             };
             lines.push(format!("  {}", line.fields.iter().map(one).collect::<Vec<_>>().join("  ")));
@@ -96,9 +96,9 @@ pub(crate) fn score_text(page: &Page<'_>, score: &Score) -> String {
 
 /// One header field with its values.
 pub(crate) fn header_text(page: &Page<'_>, checklist: &DefinitionRef, field: &HeaderView) -> String {
-    let label = field.title.as_ref().map_or(field.id.as_str(), |title| page.title(title));
+    let label = field.title.as_ref().map_or(field.id.as_str(), |title| page.words.title(title));
     let key = keys::header(&field.id);
-    let definition = page.catalog.checklist(checklist);
+    let definition = page.words.catalog.checklist(checklist);
     let known = definition.and_then(|list| list.header_fields.iter().find(|known| known.id == field.id));
     let shows_all = field.is_clash || known.is_some_and(|known| known.kind.is_many());
     let counted = if shows_all { field.values.len() } else { 1 };
@@ -106,7 +106,7 @@ pub(crate) fn header_text(page: &Page<'_>, checklist: &DefinitionRef, field: &He
         .values
         .iter()
         .take(counted)
-        .map(|stamped| page.key_value(checklist, &key, &stamped.value))
+        .map(|stamped| page.words.key_value(checklist, &key, &stamped.value))
         .collect();
     let shown = if values.is_empty() {
         page.faint(if field.required { page.output.pick("(必填)", "(required)") } else { "-" })
@@ -120,7 +120,7 @@ pub(crate) fn header_text(page: &Page<'_>, checklist: &DefinitionRef, field: &He
 
 fn section_text(page: &Page<'_>, checklist: &DefinitionRef, section: &SectionView) -> Vec<String> {
     let out = page.output;
-    let mut head = format!("{}  {}/{}", page.title(&section.title), section.answered, section.visible);
+    let mut head = format!("{}  {}/{}", page.words.title(&section.title), section.answered, section.visible);
     if section.failed > 0 {
         head.push_str(&format!("  {} {}", out.pick("不合格", "failing"), section.failed));
     }
@@ -151,21 +151,22 @@ pub(crate) fn item_text(
             || {
                 format!(
                     "{}{}",
-                    page.value(&stamped.value),
+                    page.words.value(&stamped.value),
                     item.unit.as_ref().map_or_else(String::new, |u| format!(" {u}"))
                 )
             },
-            |title| page.title(title).to_owned(),
+            |title| page.words.title(title).to_owned(),
         );
         let tone = if item.is_fail { Tone::Bad } else { Tone::Good };
-        let who = page.faint(&format!("({} {})", page.person(&stamped.by), page.clock(stamped.at_ms)));
+        let who =
+            page.faint(&format!("({} {})", page.words.person(&stamped.by), page.words.clock(stamped.at_ms)));
         format!("  {} {who}", out.tone(tone, &value))
     });
     let clash = if item.is_clash { clash_mark(page) } else { String::new() };
     let mut lines = vec![format!(
         "  {mark} {}  {}{critical}{answer}{clash}",
         page.faint(&pad(&item.id, widest)),
-        page.title(&item.title)
+        page.words.title(&item.title)
     )];
     if item.is_clash {
         lines.extend(item.answers.iter().map(|stamped| {
@@ -173,13 +174,14 @@ pub(crate) fn item_text(
         }));
     }
     for note in &item.notes {
-        lines.push(format!("      {} {}", out.pick("说明:", "note:"), page.value(&note.value)));
+        lines.push(format!("      {} {}", out.pick("说明:", "note:"), page.words.value(&note.value)));
     }
     if !item.photos.is_empty() {
         lines.push(format!("      {} {}", out.pick("照片", "photos"), item.photos.len()));
     }
     if !item.answers.is_empty() {
-        let lacks = item.missing.iter().map(|lack| format!("      ! {}", page.sentence(&lack.sentence)));
+        let lacks =
+            item.missing.iter().map(|lack| format!("      ! {}", page.words.sentence(&lack.sentence)));
         lines.extend(lacks.map(|line| out.tone(Tone::Warn, &line)));
     }
     lines
@@ -195,10 +197,13 @@ fn scans_text(page: &Page<'_>, scans: &[ScanView]) -> Vec<String> {
     let head = format!("{}  {done}/{}", out.pick("到点", "checkpoints"), shown.len());
     let mut lines = vec![String::new(), out.tone(Tone::Strong, &head)];
     for scan in shown {
-        let name = scan.title.as_ref().map_or(scan.checkpoint.as_str(), |title| page.title(title));
+        let name = scan.title.as_ref().map_or(scan.checkpoint.as_str(), |title| page.words.title(title));
         let mark = if scan.scans.is_empty() { page.faint("·") } else { out.tone(Tone::Good, "✓") };
-        let who: Vec<String> =
-            scan.scans.iter().map(|s| format!("{} {}", page.person(&s.by), page.clock(s.at_ms))).collect();
+        let who: Vec<String> = scan
+            .scans
+            .iter()
+            .map(|s| format!("{} {}", page.words.person(&s.by), page.words.clock(s.at_ms)))
+            .collect();
         let bypass = scan.bypass.as_ref().map_or_else(String::new, |reason| {
             out.tone(Tone::Warn, &format!("  {} {reason}", out.pick("标签损坏:", "tag damaged:")))
         });
@@ -220,7 +225,7 @@ fn closing_text(page: &Page<'_>, view: &InspectionView) -> Vec<String> {
             || page.faint(if signoff.required { out.pick("(必签)", "(required)") } else { "-" }),
             |signed| signed_text(page, signed),
         );
-        let role = page.role(&signoff.role);
+        let role = page.words.role(&signoff.role);
         lines.push(format!("  {} {} ({role}): {who}", out.pick("签字", "sign-off"), signoff.id));
     }
     let finished =
@@ -248,7 +253,7 @@ fn closing_text(page: &Page<'_>, view: &InspectionView) -> Vec<String> {
 }
 
 fn signed_text(page: &Page<'_>, signed: &Signed) -> String {
-    format!("{} {}", page.person(&signed.by), page.time(signed.at_ms))
+    format!("{} {}", page.words.person(&signed.by), page.words.time(signed.at_ms))
 }
 
 fn clash_mark(page: &Page<'_>) -> String {

@@ -15,12 +15,12 @@ mod slots;
 pub(crate) use drafts::{
     ListedDraft, draft_name, draft_view_json, draft_view_text, drafts_json, drafts_text,
 };
-pub(crate) use duties::{duties_json, duties_text, duty_json, reminders_json, reminders_text, status_text};
+pub(crate) use duties::{duties_json, duties_text, duty_json, reminders_json, reminders_text};
 pub(crate) use entry::{entry_json, entry_summary, entry_text};
 pub(crate) use inspection::{inspection_json, item_json, missing_json, score_json};
 pub(crate) use inspection_text::{header_text, inspection_text, item_text, missing_lines, score_text};
-pub(crate) use page::{Page, short, title_json};
+pub(crate) use page::{Page, title_json};
 pub(crate) use rows::{
-    Listed, clashes_json, clashes_text, history_json, history_text, row_json, row_name, rows_json, rows_text,
+    Listed, clashes_json, clashes_text, history_json, history_text, row_json, rows_json, rows_text,
 };
 pub(crate) use slots::{slots_json, slots_text};

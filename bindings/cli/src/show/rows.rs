@@ -6,9 +6,9 @@ use xunyuan_core::duty::Status;
 use xunyuan_core::projection::{ClashRow, HistoryLine, LineKind, Row, RowKind};
 
 use xunyuan_core::rules::keys::Key;
+use xunyuan_ffi::words::Lang;
 
-use super::duties::status_text;
-use super::page::{Page, definition_json, short, value_json};
+use super::page::{Page, definition_json, value_json};
 use crate::output::{Table, Tone};
 
 /// A record in a list, and whether some of it waits for the branch.
@@ -22,12 +22,6 @@ pub(crate) struct Listed {
     pub(crate) continued_in: Option<String>,
     /// The most urgent thing that is owed on it and not done.
     pub(crate) duty: Option<Status>,
-}
-
-/// How a person names a record: official number, else temporary, else the start of the document id.
-pub(crate) fn row_name(row: &Row) -> String {
-    let number = row.number.as_ref().or(row.temp_number.as_ref());
-    number.cloned().unwrap_or_else(|| short(row.document))
 }
 
 /// One record for programs.
@@ -77,19 +71,19 @@ pub(crate) fn rows_text(page: &Page<'_>, rows: &[Listed]) -> String {
         return out.pick("没有符合的记录", "nothing fits").to_owned();
     }
     let head = match out.lang() {
-        crate::locale::Lang::Zh => ["编号", "类别", "项目", "状态", "到期", "经办", "内容", ""],
-        crate::locale::Lang::En => ["number", "kind", "project", "state", "due", "person", "what", ""],
+        Lang::Zh => ["编号", "类别", "项目", "状态", "到期", "经办", "内容", ""],
+        Lang::En => ["number", "kind", "project", "state", "due", "person", "what", ""],
     };
     let mut table = Table::new(head);
     for Listed { row, pending, continued_in, duty } in rows {
         let person = row.handler.as_ref().or(row.created_by.as_ref());
         table.row([
-            row_name(row),
-            page.definition_title(&row.definition).unwrap_or(&row.title).to_owned(),
-            page.project(&row.project),
-            page.state(&row.definition, &row.state),
+            row.name(),
+            page.words.definition_title(&row.definition).unwrap_or(&row.title).to_owned(),
+            page.words.project(&row.project),
+            page.words.state(&row.definition, &row.state),
             row.due_ms.map_or_else(String::new, |at| due_text(page, row, at)),
-            person.map_or_else(String::new, |user| page.person(user)),
+            person.map_or_else(String::new, |user| page.words.person(user)),
             match continued_in {
                 Some(next) => format!("→ {next}  {}", row.summary),
                 None => row.summary.clone(),
@@ -128,30 +122,19 @@ pub(crate) fn history_text(
     texts: &BTreeMap<String, String>,
 ) -> String {
     let out = page.output;
-    let mut text = vec![out.tone(Tone::Strong, &format!("{}  {}", row_name(row), row.summary))];
+    let mut text = vec![out.tone(Tone::Strong, &format!("{}  {}", row.name(), row.summary))];
     let mut table = Table::new(match out.lang() {
-        crate::locale::Lang::Zh => ["时间", "人员", "事项", "之后状态", "内容"],
-        crate::locale::Lang::En => ["time", "person", "what", "state after", "content"],
+        Lang::Zh => ["时间", "人员", "事项", "之后状态", "内容"],
+        Lang::En => ["time", "person", "what", "state after", "content"],
     });
     for line in lines {
-        let data = match line.kind {
-            LineKind::Value if shared_text(&line.what, texts).is_some() => {
-                shared_text(&line.what, texts).unwrap_or_default().to_owned()
-            }
-            LineKind::Value => {
-                let values =
-                    line.data.values().map(|value| page.key_value(&row.definition, &line.what, value));
-                values.collect::<Vec<_>>().join("  ")
-            }
-            LineKind::Event => page.event_data(&row.definition, &line.data),
-        };
         let contested = if line.contested { out.pick(" [有争议]", " [contested]") } else { "" };
         table.row([
-            page.time(line.at_ms),
-            page.person(&line.by),
-            page.what(&row.definition, line),
-            format!("{}{contested}", page.state(&row.definition, &line.state)),
-            data,
+            page.words.time(line.at_ms),
+            page.words.person(&line.by),
+            page.words.what(&row.definition, line),
+            format!("{}{contested}", page.words.state(&row.definition, &line.state)),
+            page.words.said(&row.definition, line, texts),
         ]);
     }
     text.extend(table.lines(out.columns()));
@@ -188,10 +171,10 @@ pub(crate) fn clashes_text(page: &Page<'_>, clashes: &[(Option<Row>, ClashRow)])
     }
     let mut text = Vec::new();
     for (row, clash) in clashes {
-        let name = row.as_ref().map_or_else(|| short(clash.document), row_name);
+        let name = row.as_ref().map_or_else(|| clash.document.short(), Row::name);
         let summary = row.as_ref().map_or("", |row| row.summary.as_str());
         let about =
-            row.as_ref().and_then(|row| page.key_name(&row.definition, &clash.key)).unwrap_or_default();
+            row.as_ref().and_then(|row| page.words.key_name(&row.definition, &clash.key)).unwrap_or_default();
         text.push(format!(
             "{}  {summary}  {about} {}",
             out.tone(Tone::Strong, &name),
@@ -199,10 +182,11 @@ pub(crate) fn clashes_text(page: &Page<'_>, clashes: &[(Option<Row>, ClashRow)])
         ));
         for (at, choice) in clash.choices.iter().enumerate() {
             let stands = if at == 0 { out.pick("  ← 暂时有效", "  <- stands for now") } else { "" };
-            let who = page.faint(&format!("({} {})", page.person(&choice.by), page.time(choice.at_ms)));
+            let who =
+                page.faint(&format!("({} {})", page.words.person(&choice.by), page.words.time(choice.at_ms)));
             let value = row.as_ref().map_or_else(
-                || page.value(&choice.value),
-                |row| page.key_value(&row.definition, &clash.key, &choice.value),
+                || page.words.value(&choice.value),
+                |row| page.words.key_value(&row.definition, &clash.key, &choice.value),
             );
             text.push(format!("  {}. {value} {who}{stands}", at + 1));
         }
@@ -212,12 +196,6 @@ pub(crate) fn clashes_text(page: &Page<'_>, clashes: &[(Option<Row>, ClashRow)])
         text.push(page.faint(&format!("  xunyuan resolve {name} {} N", clash.key)));
     }
     text.join("\n")
-}
-
-/// The shared text that a key marks.
-fn shared_text<'t>(key: &str, texts: &'t BTreeMap<String, String>) -> Option<&'t str> {
-    let Key::Field(field) = Key::parse(key)? else { return None };
-    texts.get(field).map(String::as_str)
 }
 
 fn kind_id(kind: RowKind) -> &'static str {
@@ -230,14 +208,14 @@ fn kind_id(kind: RowKind) -> &'static str {
 fn due_text(page: &Page<'_>, row: &Row, at_ms: i64) -> String {
     let overdue =
         if !row.terminal && at_ms < page.now_ms { page.output.pick(" 超期", " overdue") } else { "" };
-    format!("{}{overdue}", page.time(at_ms))
+    format!("{}{overdue}", page.words.time(at_ms))
 }
 
 fn marks(page: &Page<'_>, row: &Row, pending: bool, duty: Option<Status>) -> String {
     let undecided = row.clashes + row.contested;
     let mut marks = Vec::new();
     if let Some(status) = duty.filter(|status| *status != Status::Open) {
-        marks.push(status_text(page, status));
+        marks.push(page.words.duty_status(status).to_owned());
     }
     if pending {
         marks.push(page.output.pick("待上传", "to deliver").to_owned());

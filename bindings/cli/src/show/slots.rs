@@ -2,10 +2,9 @@
 
 use serde_json::{Value as Json, json};
 use xunyuan_core::replica::SlotView;
-use xunyuan_core::rules::schedule::SlotState;
+use xunyuan_ffi::words::Lang;
 
-use super::page::{Page, definition_json, short, title_json};
-use crate::locale::Lang;
+use super::page::{Page, definition_json, title_json};
 use crate::output::Table;
 
 /// The slots for programs.
@@ -32,7 +31,7 @@ pub(crate) fn slots_json(page: &Page<'_>, slots: &[SlotView]) -> Json {
 /// The slots on a page.
 pub(crate) fn slots_text(page: &Page<'_>, slots: &[SlotView]) -> String {
     let out = page.output;
-    if page.catalog.organisation().is_none() {
+    if page.words.catalog.organisation().is_none() {
         return out
             .pick("本机还没有组织和定义;请先同步", "no organisation and definitions here yet; sync first")
             .to_owned();
@@ -48,26 +47,13 @@ pub(crate) fn slots_text(page: &Page<'_>, slots: &[SlotView]) -> String {
         let slot = &view.slot;
         table.row([
             slot.key.clone(),
-            page.title(&slot.title).to_owned(),
-            page.project(&slot.project),
+            page.words.title(&slot.title).to_owned(),
+            page.words.project(&slot.project),
             slot.starts.strftime("%m-%d %H:%M").to_string(),
             slot.late.strftime("%m-%d %H:%M").to_string(),
-            state_text(page, view.state),
-            if view.is_started { short(slot.document) } else { String::new() },
+            page.words.slot_state(view.state).to_owned(),
+            if view.is_started { slot.document.short() } else { String::new() },
         ]);
     }
     table.lines(out.columns()).join("\n")
-}
-
-fn state_text(page: &Page<'_>, state: SlotState) -> String {
-    let (zh, en) = match state {
-        SlotState::Upcoming => ("未到时间", "upcoming"),
-        SlotState::Open => ("可开始", "open"),
-        SlotState::InProgress => ("进行中", "in progress"),
-        SlotState::Done => ("已完成", "done"),
-        SlotState::Late => ("已超时,仍可做", "late, may still be done"),
-        SlotState::Missed => ("漏检", "missed"),
-        SlotState::Unknown => ("未知(他人可能已做,未同步)", "unknown (somebody may hold it unsynced)"),
-    };
-    page.output.pick(zh, en).to_owned()
 }

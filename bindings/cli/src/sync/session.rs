@@ -8,6 +8,7 @@ use xunyuan_core::replica::Replica;
 use xunyuan_ffi::clock::Clock;
 use xunyuan_ffi::net::Carrier;
 use xunyuan_ffi::sync::{Line, Outcome};
+use xunyuan_ffi::words::Lang;
 
 use crate::failure::{EXIT_DONE, EXIT_REFUSED, exit_of};
 use crate::key::KeyFile;
@@ -65,8 +66,8 @@ impl Session<'_> {
             _ if outcome.requests == 0 => {
                 self.output.pick("正在与分公司同步……", "exchanging with the branch ...").to_owned()
             }
-            crate::locale::Lang::Zh => format!("已上传 {sent} 处更改,已收到 {received} 条记录"),
-            crate::locale::Lang::En => format!("{sent} changes delivered, {received} records received"),
+            Lang::Zh => format!("已上传 {sent} 处更改,已收到 {received} 条记录"),
+            Lang::En => format!("{sent} changes delivered, {received} records received"),
         }
     }
 }
@@ -110,10 +111,10 @@ pub(crate) fn outcome_lines(outcome: &Outcome, output: &Output) -> Vec<String> {
         let (sent, received, requests) = (outcome.acknowledged, outcome.received, outcome.requests);
         let bytes = indicatif::HumanBytes(outcome.bytes_sent + outcome.bytes_received).to_string();
         lines.push(match output.lang() {
-            crate::locale::Lang::Zh => {
+            Lang::Zh => {
                 format!("上传 {sent} 处更改,收到 {received} 条记录({requests} 次请求,{bytes})")
             }
-            crate::locale::Lang::En => {
+            Lang::En => {
                 format!(
                     "{sent} changes delivered, {received} records received ({requests} requests, {bytes})"
                 )

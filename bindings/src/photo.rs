@@ -5,26 +5,16 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use xunyuan_core::limits::PHOTO_BYTES_MAX;
+use xunyuan_core::replica::PhotoRef;
 
 use crate::failure::Failure;
-
-/// A photo that the device holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Photo {
-    /// SHA-256 of its bytes.
-    pub(crate) sha256: [u8; 32],
-    /// Size, bytes.
-    pub(crate) bytes: u64,
-    /// Media type, e.g. `image/jpeg`.
-    pub(crate) media: &'static str,
-}
 
 /// Reads a photo and keeps a copy of it beside `replica`, committed to disk.
 ///
 /// # Errors
-/// A usage failure when there is no such file or it is no picture; a refusal when it is too large; a
-/// store failure when the copy cannot be written.
-pub(crate) fn keep(file: &Path, replica: &Path) -> Result<Photo, Failure> {
+/// `Invalid` when there is no such file or it is no picture, `Refused` when it is too large, `Full` or
+/// `Storage` when the copy cannot be written.
+pub fn keep(file: &Path, replica: &Path) -> Result<PhotoRef, Failure> {
     let unreadable = |error: std::io::Error| {
         Failure::invalid(
             "photo_not_found",
@@ -49,26 +39,28 @@ pub(crate) fn keep(file: &Path, replica: &Path) -> Result<Photo, Failure> {
             format!("{} is no JPEG, PNG, WebP, GIF or HEIC picture", file.display()),
         )
     })?;
-    let sha256: [u8; 32] = Sha256::digest(&content).into();
+    let sha256 = hex(&Sha256::digest(&content));
     store(&kept_as(replica, &sha256), &content).map_err(|error| {
-        Failure::storage(
+        Failure::file(
+            &error,
             "photo_not_kept",
             format!("照片没有保存({error});本次操作没有保存"),
             format!("the photo was not kept ({error}); this action was not saved"),
         )
     })?;
-    Ok(Photo { sha256, bytes: size, media })
+    Ok(PhotoRef { sha256, bytes: size, media_type: media.to_owned() })
 }
 
 /// Where the copy of a photo is: `<replica>.photos/<sha256>`.
-fn kept_as(replica: &Path, sha256: &[u8; 32]) -> PathBuf {
+fn kept_as(replica: &Path, sha256: &str) -> PathBuf {
     let mut dir = replica.as_os_str().to_owned();
     dir.push(".photos");
-    PathBuf::from(dir).join(hex(sha256))
+    PathBuf::from(dir).join(sha256)
 }
 
 /// Lower-case hexadecimal text.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -113,7 +105,7 @@ mod tests {
         fs::write(&picture, [0xff, 0xd8, 0xff, 0xe0, 1, 2, 3]).unwrap();
         fs::write(&text, "hello").unwrap();
         let photo = keep(&picture, &replica).unwrap();
-        assert_eq!((photo.bytes, photo.media), (7, "image/jpeg"));
+        assert_eq!((photo.bytes, photo.media_type.as_str()), (7, "image/jpeg"));
         assert_eq!(fs::read(kept_as(&replica, &photo.sha256)).unwrap(), fs::read(&picture).unwrap());
         assert_eq!(keep(&picture, &replica).unwrap(), photo, "a second time is harmless");
         assert_eq!(keep(&text, &replica).unwrap_err().code(), "not_a_photo");
