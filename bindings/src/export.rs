@@ -1,5 +1,6 @@
 //! The file for support: every document with its signed runs and pending changes, one JSON object a line.
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value as Json, json};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -8,7 +9,6 @@ use xunyuan_core::replica::{ExportedRecord, ExportedRun, Replica};
 use xunyuan_core::time::{Moment, rfc3339};
 
 use crate::failure::Failure;
-use crate::photo::hex;
 
 /// What an export holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,7 +88,7 @@ fn record_json(record: &ExportedRecord) -> Json {
         "version": record.definition.version,
         "hash": record.definition.hash.to_string(),
         "runs": record.runs.iter().map(run_json).collect::<Vec<_>>(),
-        "pending": record.pending.iter().map(|bytes| hex(bytes)).collect::<Vec<_>>(),
+        "pending": record.pending.iter().map(|bytes| HEXLOWER.encode(bytes)).collect::<Vec<_>>(),
     })
 }
 
@@ -98,7 +98,7 @@ fn run_json(run: &ExportedRun) -> Json {
         "actor": run.actor.to_string(),
         "user": run.user.as_str(),
         "received_at_ms": run.received_at_ms,
-        "changes": hex(&run.changes),
+        "changes": HEXLOWER.encode(&run.changes),
     })
 }
 

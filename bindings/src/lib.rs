@@ -11,10 +11,10 @@ pub mod export;
 #[cfg(feature = "uniffi")]
 pub mod facade;
 pub mod failure;
+pub mod files;
 pub mod forms;
 pub mod held;
 pub mod net;
-pub mod photo;
 pub mod place;
 #[cfg(feature = "uniffi")]
 pub mod screens;

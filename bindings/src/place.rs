@@ -10,8 +10,10 @@ use crate::failure::{Failure, FailureKind};
 
 /// The ending of a replica file.
 pub const REPLICA_EXTENSION: &str = "xunyuan";
-/// The files that SQLite keeps beside a store.
-const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
+/// What lies beside a store under its name: SQLite's files, and the folder of photos.
+const COMPANIONS: [&str; 4] = ["", "-wal", "-shm", PHOTOS_SUFFIX];
+/// What the folder of a replica's photos is called after the replica.
+pub(crate) const PHOTOS_SUFFIX: &str = ".photos";
 
 /// Where a new replica file goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +140,7 @@ fn free_name(dir: &Path, user: &str, device_code: &str) -> PathBuf {
     candidate
 }
 
-/// Renames a damaged replica file and what SQLite keeps beside it, so that nothing writes to it any
+/// Renames a damaged replica file and what lies beside it under its name, so that nothing writes to it any
 /// more and nothing in it is lost. `stamp` tells several apart, e.g. `20261123-090600`.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use xunyuan_core::error::Sentence;
 use xunyuan_core::id::{DefinitionRef, UserId};
 use xunyuan_core::projection::{HistoryLine, LineKind};
 use xunyuan_core::replica::{DraftContent, DutyView};
+use xunyuan_core::rules::file::{self, FileRef};
 use xunyuan_core::rules::keys::{self, Key};
 use xunyuan_core::rules::schedule::SlotState;
 use xunyuan_core::rules::sheet::InspectionState;
@@ -250,6 +251,10 @@ impl Words<'_> {
     pub fn key_value(&self, reference: &DefinitionRef, key: &str, value: &Value) -> String {
         let checklist = self.catalog.checklist(reference);
         let header = |id: &str| checklist?.header_fields.iter().find(|field| field.id == id);
+        let files = file::named_by(key, value);
+        if !files.is_empty() {
+            return files.iter().map(file_words).collect::<Vec<_>>().join("  ");
+        }
         let present = *value == Value::Bool(true);
         match Key::parse(key) {
             Some(Key::HeaderElement(_, element) | Key::Set(_, element)) if present => {
@@ -372,5 +377,21 @@ impl Words<'_> {
             }
             Subject::Unit(_) | Subject::Device(_) => view.duty.period.clone(),
         }
+    }
+}
+
+/// A file in words: what it is and how large.
+fn file_words(file: &FileRef) -> String {
+    let digits: String = file.hash.to_string().chars().take(8).collect();
+    format!("{digits} {} {}", file.media_type, size(file.bytes))
+}
+
+/// A number of bytes as people read it.
+fn size(bytes: u64) -> String {
+    let (kib, tenths) = (bytes / 1024, bytes * 10 / (1024 * 1024));
+    match bytes {
+        0..1_024 => format!("{bytes} B"),
+        1_024..1_048_576 => format!("{kib} KiB"),
+        _ => format!("{}.{} MiB", tenths / 10, tenths % 10),
     }
 }

@@ -87,6 +87,10 @@ byte_id!(
     /// SHA-256 of a definition's canonical bytes.
     ContentHash, 32);
 
+byte_id!(
+    /// SHA-256 of a file that records name: a photo, a paper, a sound, a drawn signature.
+    FileHash, 32);
+
 /// Hashes length-prefixed parts under a label, so that no two different part lists collide.
 #[must_use]
 pub fn hash_parts(label: &str, parts: &[&[u8]]) -> [u8; 32] {

@@ -11,6 +11,7 @@ pub mod error;
 pub mod exchange;
 pub mod id;
 pub mod limits;
+pub mod media;
 pub mod projection;
 pub mod replica;
 pub mod report;

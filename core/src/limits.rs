@@ -16,8 +16,14 @@ pub const REQUEST_SCOPES_MAX: usize = 64;
 pub const REQUEST_WANTED_MAX: usize = 256;
 /// Longest note or text answer, characters.
 pub const NOTE_CHARS_MAX: usize = 10_000;
-/// Largest photo, bytes.
+/// Largest photo, or other file that a record names, bytes.
 pub const PHOTO_BYTES_MAX: u64 = 20 * 1024 * 1024;
+/// Largest file that is read at capture, bytes: a picture above the limit may become one below it.
+pub const FILE_BYTES_READ_MAX: u64 = 64 * 1024 * 1024;
+/// Most pixels of a picture that is decoded: what its memory is bounded by.
+pub const PICTURE_PIXELS_MAX: u64 = 50_000_000;
+/// Longer side of a thumbnail, pixels.
+pub const THUMBNAIL_EDGE: u32 = 320;
 /// Most changes in one document before it is sealed.
 pub const DOCUMENT_CHANGES_MAX: u32 = 5_000;
 /// Most actors in one document before it is sealed.

@@ -31,6 +31,7 @@ pub struct App {
     pub shown: Option<Arc<Shown>>,
     slots: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    transfers: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -55,6 +56,7 @@ impl App {
             clock,
             slots: Arc::new(Semaphore::new(limits.exchanges_max)),
             streams: Arc::new(Semaphore::new(limits.poke_streams_max)),
+            transfers: Arc::new(Semaphore::new(limits.transfers_max)),
             metrics: Arc::new(Metrics::default()),
             shown: None,
             limits,
@@ -85,11 +87,23 @@ impl App {
     }
 
     async fn slot(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.turn(&self.slots).await
+    }
+
+    /// A place among the files that are sent and fetched, given back on drop.
+    ///
+    /// # Errors
+    /// 503 when none becomes free in time or the server is stopping.
+    pub async fn transfer(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.turn(&self.transfers).await
+    }
+
+    async fn turn(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
         if *self.stopping.borrow() {
             return Err(Problem::busy());
         }
         let wait = Duration::from_millis(self.limits.exchange_wait_ms);
-        let turn = tokio::time::timeout(wait, Arc::clone(&self.slots).acquire_owned()).await;
+        let turn = tokio::time::timeout(wait, Arc::clone(places).acquire_owned()).await;
         match turn {
             Ok(Ok(slot)) => Ok(slot),
             Ok(Err(_)) | Err(_) => {

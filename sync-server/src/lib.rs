@@ -21,3 +21,4 @@ pub mod routes;
 pub mod serve;
 #[cfg(test)]
 mod tests;
+pub mod vault;

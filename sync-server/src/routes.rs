@@ -8,7 +8,7 @@
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, head, options, patch, post};
 use axum::{Router, middleware};
 use std::time::Duration;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
@@ -17,6 +17,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use tracing::{Span, error, info, info_span, warn};
 
+use crate::api::files::{download, offer, upload};
 use crate::api::{enroll, exchange, pokes, readmit, service};
 use crate::app::App;
 use crate::problem::{self, Problem};
@@ -31,16 +32,40 @@ fn table() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
         ("post", "/v1/exchange", post(exchange::create)),
         ("get", "/v1/pokes", get(pokes::listen)),
         ("get", "/v1/voucher", get(service::voucher)),
+        (
+            "post",
+            "/v1/files/offers",
+            post(offer::create).layer(DefaultBodyLimit::max(offer::OFFER_BYTES_MAX)),
+        ),
+        ("post", "/v1/files/proofs", post(offer::prove).layer(DefaultBodyLimit::max(offer::OFFER_BYTES_MAX))),
         ("get", "/v1/openapi.json", get(service::openapi)),
         ("get", "/healthz", get(service::health)),
         ("get", "/metrics", get(service::counters)),
     ]
 }
 
+/// Routes whose requests take as long as the line needs: they end when nothing moves any more.
+fn long_table() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
+    vec![
+        ("options", "/v1/files", options(upload::describe)),
+        ("post", "/v1/files", post(upload::create)),
+        ("head", "/v1/files/uploads/{upload}", head(upload::status)),
+        ("patch", "/v1/files/uploads/{upload}", patch(upload::append)),
+        ("delete", "/v1/files/uploads/{upload}", delete(upload::end)),
+        ("get", "/v1/files/{sha256}", get(download::file)),
+        ("get", "/v1/files/{sha256}/thumbnail", get(download::thumbnail)),
+    ]
+}
+
 /// The server as a service that tests can call without a process.
 pub fn router(app: App) -> Router {
+    let timeout = Duration::from_secs(app.limits.request_timeout_s);
+    let timed = || TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout);
     let mut router = Router::new();
     for (_, path, handler) in table() {
+        router = router.route(path, handler.layer(timed()));
+    }
+    for (_, path, handler) in long_table() {
         router = router.route(path, handler);
     }
     stack(router, &app).with_state(app)
@@ -48,10 +73,8 @@ pub fn router(app: App) -> Router {
 
 /// The layers around the routes, the innermost first.
 fn stack(router: Router<App>, app: &App) -> Router<App> {
-    let timeout = Duration::from_secs(app.limits.request_timeout_s);
     let metrics = std::sync::Arc::clone(&app.metrics);
     router
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(middleware::from_fn(problem::render))
         .layer(middleware::from_fn(move |request: Request, next: middleware::Next| {
             let metrics = std::sync::Arc::clone(&metrics);
@@ -121,13 +144,15 @@ mod tests {
         let document: Value = serde_json::from_str(service::OPENAPI).unwrap();
         let mut described = BTreeSet::new();
         for (path, methods) in document["paths"].as_object().unwrap() {
-            for (method, operation) in methods.as_object().unwrap() {
+            let operations = methods.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters");
+            for (method, operation) in operations {
                 assert!(operation["summary"].is_string(), "{method} {path} has no summary");
                 described.insert((method.clone(), path.clone()));
             }
         }
+        let all = table().into_iter().chain(long_table());
         let routed: BTreeSet<(String, String)> =
-            table().iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+            all.map(|(method, path, _)| (method.to_owned(), path.to_owned())).collect();
         assert_eq!(routed, described);
     }
 

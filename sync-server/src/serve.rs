@@ -26,6 +26,7 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let router = routes::router(app.clone());
     let looking = tokio::spawn(look_after_duties(app.clone()));
+    let clearing = tokio::spawn(clear_files(app.clone()));
     let stopped = app.stopped();
     let serving = axum::serve(door, router).with_graceful_shutdown(async move {
         until.await;
@@ -45,6 +46,7 @@ pub async fn serve(
         () = overdue => warn!("connections were still open after the grace period"),
     }
     looking.abort();
+    clearing.abort();
     if !app.idle().await {
         warn!("calls of the hub were still running after the grace period");
     }
@@ -81,6 +83,31 @@ async fn look_after_duties(app: App) {
             _ = pokes.recv() => tokio::time::sleep(GATHER).await,
         }
         while pokes.try_recv().is_ok() {}
+    }
+}
+
+/// How often the next files are looked at for clearing.
+const CLEAR_EVERY: Duration = Duration::from_secs(60);
+const DAY_S: u64 = 24 * 60 * 60;
+
+/// Lets files go that no record names any more, and uploads that nobody goes on with, a few at a time, until the
+/// server stops.
+async fn clear_files(app: App) {
+    let keep = Duration::from_secs(app.limits.loose_file_days.saturating_mul(DAY_S));
+    let part_life = Duration::from_secs(app.limits.upload_days.saturating_mul(DAY_S));
+    loop {
+        tokio::select! {
+            () = app.stopped() => return,
+            () = tokio::time::sleep(CLEAR_EVERY) => {}
+        }
+        match app.call(move |hub, now_ms| hub.clear_files(now_ms, keep, part_life)).await {
+            Ok(Ok(cleared)) if cleared.files + cleared.parts > 0 => {
+                info!(files = cleared.files, uploads = cleared.parts, "files were cleared");
+            }
+            Ok(Err(error)) => warn!(%error, "files were not looked at"),
+            // Too busy, or stopping: the next turn will do.
+            Ok(Ok(_)) | Err(_) => {}
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! Ordered maps and seeded randomness only, so that a seed plays the same run on every machine.
 
 pub mod bench;
+pub mod cutter;
 pub mod damage;
 pub mod day;
 pub mod deeds;
@@ -16,6 +17,7 @@ pub mod mutants;
 pub mod network;
 pub mod oracle;
 pub mod people;
+pub mod photos;
 pub mod process;
 pub mod records;
 pub mod revisions;

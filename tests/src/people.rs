@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use xunyuan_core::document::model::Value;
 use xunyuan_core::error::Error;
-use xunyuan_core::id::DocumentId;
-use xunyuan_core::replica::{Answer, PhotoRef, Replica};
+use xunyuan_core::id::{DocumentId, FileHash};
+use xunyuan_core::replica::{Answer, Replica};
 use xunyuan_core::rules::entry::EntryView;
+use xunyuan_core::rules::file::FileRef;
 use xunyuan_core::rules::sheet::{InspectionView, MissingKind};
 use xunyuan_core::time::Moment;
 
@@ -36,11 +37,12 @@ pub fn fields(values: &[(&str, &str)]) -> BTreeMap<String, Value> {
 
 /// A photo that is told from others by a number.
 #[must_use]
-pub fn photo(number: u8) -> PhotoRef {
-    PhotoRef {
-        sha256: format!("{number:02x}").repeat(32),
+pub fn photo(number: u8) -> FileRef {
+    FileRef {
+        hash: FileHash([number; 32]),
         bytes: 100_000,
         media_type: "image/jpeg".to_owned(),
+        taken_at_ms: None,
     }
 }
 

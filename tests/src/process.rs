@@ -235,6 +235,21 @@ impl Branch {
         self.child.id()
     }
 
+    /// The port of the loopback that it listens on.
+    ///
+    /// # Panics
+    /// Never: it was started with one.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("an address has a port")
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Kills the process at once, as a power cut would.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
@@ -276,6 +291,19 @@ impl Branch {
     pub fn invite(&self, user: &str) -> String {
         let invited = self.command(&["invite", "--user", user]).good();
         invited.json["link"].as_str().expect("an invitation has a link").to_owned()
+    }
+
+    /// Enrols a device of a person that reaches the branch at another address, and returns its replica file.
+    ///
+    /// # Panics
+    /// When the enrolment fails.
+    #[must_use]
+    pub fn enroll_at(&self, user: &str, dir: &Path, url: &str) -> PathBuf {
+        let path = dir.join(format!("{user}.xunyuan"));
+        let invited = self.command(&["invite", "--user", user, "--server", url]).good();
+        let link = invited.json["link"].as_str().expect("an invitation has a link").to_owned();
+        let _ = xunyuan(&path, &["enroll", &link]).good();
+        path
     }
 
     /// Enrols a device of a person and returns its replica file.

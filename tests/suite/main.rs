@@ -22,6 +22,8 @@ mod mutants;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]
+mod photos;
+#[cfg(test)]
 mod poison;
 #[cfg(test)]
 mod processes;

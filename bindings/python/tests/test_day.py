@@ -45,7 +45,9 @@ def test_a_patrol_officers_day(branch: Branch, tmp_path: Path) -> None:
         assert officer.standing().pending_changes > 0
         finding = officer.list(xunyuan.CardFilter(kind=xunyuan.CardKind.ENTRY)).cards[0]
         assert officer.sync_once(30_000).is_finished
-        assert officer.standing().pending_changes == 0
+        assert officer.standing().pending_changes == 0 and officer.standing().pending_files == 0
+        files = officer.files(sheet)
+        assert files.at_branch == 1 and files.files[0].thumbnail is not None
         assert officer.card(finding.document).number is not None
 
         # A colleague writes something else on the same item.

@@ -1,7 +1,6 @@
 //! What a person does with a ledger.
 
 use std::collections::HashMap;
-use xunyuan_core::document::model;
 use xunyuan_core::id::DocumentId;
 use xunyuan_core::rules::entry::EntryView;
 
@@ -93,18 +92,17 @@ impl Replica {
         })
     }
 
-    /// Adds photos to a field of photos; each file is copied beside the replica first.
+    /// Adds photos to a field of photos; each file is kept beside the replica first.
     pub fn attach_entry_photos(
         &self,
         document: String,
         field: String,
         files: Vec<String>,
     ) -> Result<EntryScreen, SyncError> {
+        let photos = self.keep_files(&files)?;
         self.on_entry(&document, |scene, document| {
-            let photos = files.iter().map(|file| Ok(self.keep_photo(file)?.sha256));
-            let hashes = photos.collect::<Result<Vec<String>, Failure>>()?.join(" ");
-            let values = std::iter::once((field, model::Value::Text(hashes))).collect();
-            Ok(scene.replica.edit_entry(document, values, scene.moment)?)
+            scene.replica.attach(document, &field, &photos, None, scene.moment)?;
+            Ok(scene.replica.entry(document)?)
         })
     }
 

@@ -7,6 +7,7 @@
 mod drafts;
 mod entries;
 mod error;
+mod files;
 mod listener;
 mod lookup;
 mod reports;

@@ -1,12 +1,15 @@
 //! Reports over what this device holds, with or without signal.
 
-use xunyuan_core::report::{Format, Period, Request, Screen};
+use xunyuan_core::report::{Format, Period, Request, Screen, fill};
 
 use super::{Replica, SyncError, document};
+use crate::files::Printed;
 use crate::words::Lang;
 
 /// Columns of a report as plain text.
 const COLUMNS: usize = 120;
+/// Bytes of photos that a page holds.
+const PICTURES_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// A report that can be made.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
@@ -97,7 +100,14 @@ impl Replica {
                 sheets: format == Format::Html,
             };
             let table = scene.replica.report(&asked, &self.app, &mut |_| ())?;
-            let bytes = format.write(&table, Screen { columns: COLUMNS })?;
+            let mut bytes = format.write(&table, Screen { columns: COLUMNS })?;
+            if format == Format::Html {
+                let (page, shelf) = (String::from_utf8_lossy(&bytes).into_owned(), self.shelf());
+                let (english, offset) = (asked.english, scene.moment.utc_offset_min);
+                let mut printed = Printed::new(&shelf, scene.replica, english, offset, PICTURES_BYTES_MAX);
+                bytes.clear();
+                fill(&page, &mut bytes, &mut |mark| printed.filling(mark))?;
+            }
             let rows = u32::try_from(table.rows.len()).unwrap_or(u32::MAX);
             Ok(ReportFile { bytes, media_type: media_type.to_owned(), rows })
         })

@@ -1,17 +1,16 @@
 //! What a person does with a checklist.
 
 use std::collections::HashMap;
-use std::path::Path;
 use xunyuan_core::document::model;
 use xunyuan_core::id::DocumentId;
-use xunyuan_core::replica::{Answer, Answered as Said, PhotoRef};
+use xunyuan_core::replica::{Answer, Answered as Said};
 use xunyuan_core::rules::codes;
+use xunyuan_core::rules::file::FileRef;
 use xunyuan_core::rules::sheet::InspectionView;
 
 use super::scene::{Scene, fields};
 use super::{Replica, SyncError, document};
 use crate::failure::Failure;
-use crate::photo;
 use crate::screens::{Answered, SheetScreen, SlotCard, Value};
 
 /// An answer with what belongs to it, saved in one go.
@@ -23,7 +22,7 @@ pub struct AnswerInput {
     /// A remark; left out, the note stays as it is.
     #[uniffi(default = None)]
     pub note: Option<String>,
-    /// Files of photos taken for it; each is copied beside the replica before the sheet names it.
+    /// Files of photos taken for it; each is kept beside the replica before the sheet names it.
     #[uniffi(default = [])]
     pub photos: Vec<String>,
 }
@@ -88,8 +87,9 @@ impl Replica {
 
     /// Answers an item; a failing answer raises the finding that the checklist asks for.
     pub fn answer(&self, document: String, item: String, answer: AnswerInput) -> Result<Answered, SyncError> {
+        let photos = self.keep_files(&answer.photos)?;
         self.answered(&document, |scene, document| {
-            let answer = self.read_answer(answer)?;
+            let answer = read_answer(answer, photos)?;
             Ok(scene.replica.answer(document, &item, answer, scene.moment)?)
         })
     }
@@ -102,10 +102,11 @@ impl Replica {
         })
     }
 
-    /// Adds a photo to an item; the file is copied beside the replica first.
+    /// Adds a photo to an item; the file is kept beside the replica first.
     pub fn attach_photo(&self, document: String, item: String, file: String) -> Result<Answered, SyncError> {
+        let photos = self.keep_files(&[file])?;
         self.answered(&document, |scene, document| {
-            let answer = Answer { photos: vec![self.keep_photo(&file)?], ..Answer::default() };
+            let answer = Answer { photos, ..Answer::default() };
             Ok(scene.replica.answer(document, &item, answer, scene.moment)?)
         })
     }
@@ -172,10 +173,15 @@ impl Replica {
         reason: String,
         answers: HashMap<String, AnswerInput>,
     ) -> Result<Answered, SyncError> {
+        let mut kept = Vec::with_capacity(answers.len());
+        for (item, answer) in answers {
+            let photos = self.keep_files(&answer.photos)?;
+            kept.push((item, answer, photos));
+        }
         self.answered(&document, |scene, document| {
-            let mut read = Vec::with_capacity(answers.len());
-            for (item, answer) in answers {
-                read.push((item, self.read_answer(answer)?));
+            let mut read = Vec::with_capacity(kept.len());
+            for (item, answer, photos) in kept {
+                read.push((item, read_answer(answer, photos)?));
             }
             read.sort_by(|(a, _), (b, _)| a.cmp(b));
             Ok(scene.replica.amend(document, &reason, read, scene.moment)?)
@@ -226,18 +232,13 @@ impl Replica {
         let done = self.act(|scene| act(scene, document?));
         done.map_err(|error| about.map_or_else(|| error.clone(), |about| error.clone().about(about)))
     }
+}
 
-    fn read_answer(&self, answer: AnswerInput) -> Result<Answer, Failure> {
-        let value = match answer.value {
-            // A set is no answer of an item.
-            Some(value) => Some(value.into_core()?),
-            None => None::<model::Value>,
-        };
-        let photos = answer.photos.iter().map(|file| self.keep_photo(file)).collect::<Result<_, _>>()?;
-        Ok(Answer { value, note: answer.note, photos })
-    }
-
-    pub(super) fn keep_photo(&self, file: &str) -> Result<PhotoRef, Failure> {
-        photo::keep(Path::new(file), self.held.file())
-    }
+fn read_answer(answer: AnswerInput, photos: Vec<FileRef>) -> Result<Answer, Failure> {
+    let value = match answer.value {
+        // A set is no answer of an item.
+        Some(value) => Some(value.into_core()?),
+        None => None::<model::Value>,
+    };
+    Ok(Answer { value, note: answer.note, photos })
 }

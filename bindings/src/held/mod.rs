@@ -20,6 +20,7 @@ use xunyuan_core::time::Moment;
 
 use crate::clock::Clock;
 use crate::failure::{Failure, FailureKind};
+use crate::files::{Carried, Shelf};
 use crate::net::Carrier;
 use crate::place;
 use crate::sync::{Line, Outcome};
@@ -177,7 +178,7 @@ impl Held {
         let (carrier, clock) = (locked(&self.carrier).clone(), self.clock());
         let line = Line { carrier: &carrier, clock: &clock, until };
         let is_closed = || locked(&self.wishes).is_closed();
-        let outcome = line.exchange(
+        let mut outcome = line.exchange(
             &mut |work| {
                 self.lend(|replica| {
                     work(replica);
@@ -186,6 +187,9 @@ impl Held {
             },
             &mut |_| !is_closed(),
         );
+        if outcome.wiped || (outcome.is_finished && outcome.failure.is_none()) {
+            self.carry_files(&line, &mut outcome);
+        }
         let passed = began.elapsed().as_millis();
         match &outcome.failure {
             None => self.log(
@@ -200,6 +204,31 @@ impl Held {
             }
         }
         outcome
+    }
+
+    /// Carries files, once everything else is said. What is edited or poked meanwhile goes first.
+    fn carry_files(&self, line: &Line<'_>, outcome: &mut Outcome) {
+        let carried = line.files(
+            &Shelf::beside(&self.file),
+            &mut |work| {
+                self.lend(|replica| {
+                    work(replica);
+                    Ok(())
+                })
+            },
+            &mut |_| !locked(&self.wishes).is_wanted(),
+        );
+        let Carried { sent, fetched, thumbnails, .. } = carried;
+        if sent + fetched + thumbnails > 0 || !carried.refused.is_empty() {
+            let refused = carried.refused.len();
+            self.log(Level::Info, format!("files: {sent} sent, {fetched} fetched, {refused} refused"));
+            self.news.everything_changed();
+        }
+        outcome.bytes_sent += carried.bytes_sent;
+        outcome.bytes_received += carried.bytes_received;
+        outcome.is_finished &= carried.is_finished;
+        outcome.retry_after_ms = carried.retry_after_ms.or(outcome.retry_after_ms);
+        outcome.failure = outcome.failure.take().or(carried.failure);
     }
 
     /// Lends the replica whatever its state.

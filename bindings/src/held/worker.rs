@@ -91,6 +91,11 @@ impl Wishes {
         self.is_closed
     }
 
+    /// True when something is wanted that goes before files.
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.is_closed || self.now || self.poked || self.edited.is_some()
+    }
+
     pub(super) fn standing(&self) -> (Activity, Option<Failure>) {
         let activity = if self.is_exchanging {
             Activity::Exchanging

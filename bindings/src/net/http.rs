@@ -6,7 +6,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use ureq::config::Config;
-use ureq::http::Response;
+use ureq::http::{HeaderMap, Response};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 use ureq::{Agent, Body, Proxy};
@@ -87,7 +87,7 @@ impl Carrier {
     }
 
     /// The agent that trusts what is asked for.
-    fn agent(&self, pin: Option<Pin>) -> Result<Agent, CarryFailure> {
+    pub(super) fn agent(&self, pin: Option<Pin>) -> Result<Agent, CarryFailure> {
         let Some(pin) = pin else { return Ok(self.public.clone()) };
         let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(agent) = pinned.get(&pin.0) {
@@ -153,20 +153,26 @@ fn accepted(outcome: Result<Response<Body>, ureq::Error>) -> Result<Response<Bod
     if status == 200 {
         return Ok(response);
     }
-    let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-    let retry_after_ms = retry_after.and_then(|text| text.trim().parse::<u64>().ok()).map(|s| s * 1000);
+    let retry_after_ms = retry_after(response.headers());
     let said = response.into_body().into_with_config().limit(64 * 1024).read_to_vec().unwrap_or_default();
-    Err(CarryFailure {
-        failure: refused(status, &said, retry_after_ms),
-        status: Some(status),
-        retry_after_ms,
-        shown: None,
-    })
+    Err(refused_by(status, &said, retry_after_ms))
+}
+
+/// How long an answer asks to wait, milliseconds.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let text = headers.get("retry-after")?.to_str().ok()?;
+    text.trim().parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1000))
+}
+
+/// The failure that an answer of the branch is.
+pub(super) fn refused_by(status: u16, said: &[u8], retry_after_ms: Option<u64>) -> CarryFailure {
+    let failure = refused(status, said, retry_after_ms);
+    CarryFailure { failure, status: Some(status), retry_after_ms, shown: None }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "ureq's errors are open-ended")]
 /// The failure for a connection that was not made or broke.
-fn unreachable(error: &ureq::Error) -> CarryFailure {
+pub(super) fn unreachable(error: &ureq::Error) -> CarryFailure {
     if let Some(distrust) = Distrust::of(error) {
         return not_trusted(&distrust);
     }
@@ -221,7 +227,7 @@ fn not_trusted(distrust: &Distrust) -> CarryFailure {
     CarryFailure { shown, ..unanswered(Failure::new(kind, code, zh, en)) }
 }
 
-const fn unanswered(failure: Failure) -> CarryFailure {
+pub(crate) const fn unanswered(failure: Failure) -> CarryFailure {
     CarryFailure { failure, status: None, retry_after_ms: None, shown: None }
 }
 

@@ -5,10 +5,13 @@
 
 mod backoff;
 mod http;
+mod parcel;
 mod pokes;
 mod sse;
 mod tls;
 
 pub use backoff::Backoff;
 pub use http::{Carrier, CarryFailure, Letter};
+pub use parcel::{Parcel, Receipt};
 pub use pokes::Pokes;
+pub use ureq::http::Method;

@@ -40,6 +40,10 @@ pub struct Standing {
     pub refused_changes: u32,
     /// Clashes that wait for a decision.
     pub conflicts: u32,
+    /// Photos and other files that the branch lacks.
+    pub pending_files: u32,
+    /// Their bytes.
+    pub pending_file_bytes: u64,
     /// Records that the branch has lost and gets back.
     pub to_give_back: u32,
     /// Records that lists do not show yet.
@@ -141,6 +145,8 @@ impl Standing {
             pending_records: status.pending_records,
             refused_changes: status.refused_changes,
             conflicts: status.conflicts,
+            pending_files: status.pending_files,
+            pending_file_bytes: status.pending_file_bytes,
             to_give_back: status.to_give_back,
             unlisted: status.unprojected,
             last_exchange_ms: status.last_exchange_ms,

@@ -347,6 +347,12 @@ impl Catalog {
         self.organisation()?.users.iter().find(|user| user.id == id.as_str())
     }
 
+    /// What a person is called; the id of one that is not known.
+    #[must_use]
+    pub fn name_of(&self, id: &UserId) -> String {
+        self.user(id).map_or_else(|| id.to_string(), |known| known.name.clone())
+    }
+
     /// The roles of a person; none for someone unknown or retired.
     #[must_use]
     pub fn user_roles(&self, id: &UserId) -> Vec<&Role> {

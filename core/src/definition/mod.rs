@@ -53,9 +53,9 @@ pub use label::{Fault, Named, Provenance, ProvenanceKind, SeedRef, Title};
 pub use ledger::{BY_RULE, EVENT_DATA, FastPath, Ledger, STEP_BACK, State, Tier, Transition};
 pub use number::{NumberPart, NumberPattern};
 pub use organisation::{
-    AssignMode, Assignment, Checkpoint, DevicePolicy, Frequency, MonthPlan, Organisation, Param, Posting,
-    Project, Quote, Recurrence, Role, RoleBook, RoleScope, Schedule, Signal, Tag, TagKind, Unit, User,
-    Window,
+    AssignMode, Assignment, Checkpoint, DevicePolicy, Frequency, MonthPlan, Organisation, Param, PhotoPolicy,
+    Place, Posting, Project, Quote, Recurrence, Role, RoleBook, RoleScope, Schedule, Signal, Tag, TagKind,
+    Unit, User, Window,
 };
 pub use papers::{
     Ambiguity, FlowStep, Form, Nonconformity, PlannedTraining, QuizQuestion, Severity, Topic, Training,

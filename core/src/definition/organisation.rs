@@ -100,6 +100,42 @@ pub struct DevicePolicy {
     pub stale_device_warn_days: u32,
     /// Days of silence before the branch is told.
     pub stale_device_alert_days: u32,
+    /// What devices do with photos.
+    #[serde(default)]
+    pub photos: PhotoPolicy,
+}
+
+/// Whether a file keeps where it was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// As the camera wrote it.
+    #[default]
+    Keep,
+    /// Blanked at capture.
+    Strip,
+}
+
+/// What devices do with photos.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PhotoPolicy {
+    /// Longer side to which a larger picture is made smaller at capture, pixels; 0 keeps it as taken.
+    pub edge_max: u32,
+    /// Quality of such a picture, percent.
+    pub quality: u8,
+    /// Where it was taken.
+    pub place: Place,
+    /// Thumbnails of others' photos are fetched for records of so many days; 0 for none.
+    pub thumbnail_days: u32,
+    /// What originals may take on a device, MB: beyond it those leave that the branch has, oldest first.
+    pub originals_mb_max: u32,
+}
+
+impl Default for PhotoPolicy {
+    fn default() -> Self {
+        Self { edge_max: 0, quality: 85, place: Place::Keep, thumbnail_days: 30, originals_mb_max: 1_024 }
+    }
 }
 
 /// A branch with its projects and people.

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::id::ScopeId;
 
 /// Every table with its columns in a fixed order; `id` stays out, because it is local.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     "SELECT p.document, p.kind, p.definition, p.definition_version, p.definition_hash, p.project, p.state, \
      p.terminal, p.title, p.summary, p.number, p.temp_number, p.created_by, p.created_at_ms, \
      p.updated_at_ms, p.listed_at_ms, p.due_ms, p.handler, p.first_contact, p.owner_dept, p.score, \
@@ -24,6 +24,9 @@ const TABLES: [&str; 6] = [
      WHERE p.scope = ?1 ORDER BY p.document",
     "SELECT p.document, f.facts FROM projected AS p JOIN projected_facts AS f ON f.id = p.id \
      WHERE p.scope = ?1 ORDER BY p.document",
+    "SELECT p.document, n.place, n.hash, n.key, n.bytes, n.media_type, n.taken_at_ms, n.user, n.at_ms \
+     FROM projected AS p JOIN projected_file AS n ON n.id = p.id \
+     WHERE p.scope = ?1 ORDER BY p.document, n.place",
 ];
 
 /// SHA-256 over every row of `scope`, table by table, document by document.

@@ -8,6 +8,7 @@
 
 mod coding;
 pub(crate) mod facts;
+mod files;
 mod fingerprint;
 mod project;
 mod read;
@@ -19,9 +20,10 @@ mod tests;
 mod timeline;
 mod words;
 
+pub use files::{FileUse, files_of, uses_of};
 pub use fingerprint::fingerprint;
 pub use project::{project, write};
 pub use read::{Filter, conflict_count, conflicts, count, find, history, list, row};
 pub use row::{Choice, ClashRow, HistoryLine, LineKind, Projected, Row, RowKind, forget_removed, remove};
-pub use schema::{FACTS_SCHEMA, LEAN_SCHEMA, SCHEMA, STEPS};
+pub use schema::{FACTS_SCHEMA, FILES_SCHEMA, LEAN_SCHEMA, SCHEMA, STEPS};
 pub use search::search;

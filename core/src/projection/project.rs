@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::id::{DocumentId, ScopeId, UserId};
 use crate::rules::clash::{self, Clash};
 use crate::rules::entry::{self, EntryView, FieldContent};
+use crate::rules::file;
 use crate::rules::inspection;
 use crate::rules::keys;
 use crate::rules::sheet::{InspectionState, InspectionView};
@@ -69,7 +70,8 @@ pub fn project(catalog: &Catalog, scope: &ScopeId, model: &Model) -> Result<Proj
     };
     let clashes: Vec<ClashRow> = clashes.into_iter().map(|clash| clash_row(model.document, clash)).collect();
     row.clashes = u32::try_from(clashes.len()).unwrap_or(u32::MAX);
-    Ok(Projected { row, history, clashes, text, facts: facts.to_text() })
+    let files = file::named(model);
+    Ok(Projected { row, history, clashes, text, facts: facts.to_text(), files })
 }
 
 /// The row as far as stamps and events alone tell it.

@@ -19,6 +19,8 @@ const PREFIX_CHARS_MIN: usize = 4;
 /// Which rows to list; `Default` lists the newest of everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
+    /// One record only.
+    pub document: Option<DocumentId>,
     /// Inspections or entries only.
     pub kind: Option<RowKind>,
     /// Id of a ledger or checklist.
@@ -186,6 +188,10 @@ fn conditions(filter: &Filter) -> (String, Vec<Box<dyn ToSql>>) {
     if let Some(kind) = filter.kind {
         parts.push("p.kind = ?");
         values.push(Box::new(kind.code()));
+    }
+    if let Some(document) = filter.document {
+        parts.push("p.document = ?");
+        values.push(Box::new(document.0.to_vec()));
     }
     let texts = [
         ("p.definition = ?", filter.definition.as_deref()),

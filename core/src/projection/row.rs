@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::document::model::Value;
 use crate::error::Error;
 use crate::id::{ContentHash, DefinitionRef, DocumentId, ScopeId, UserId};
-use crate::projection::coding;
+use crate::projection::{coding, files};
+use crate::rules::file::NamedFile;
 
 /// What sort of record a row stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,6 +166,8 @@ pub struct Projected {
     pub text: String,
     /// What reports read of it, as JSON.
     pub facts: String,
+    /// The files that it names.
+    pub files: Vec<NamedFile>,
 }
 
 impl Projected {
@@ -186,6 +189,7 @@ impl Projected {
         }
         conn.prepare_cached("INSERT INTO projected_history (id, lines) VALUES (?1, ?2)")?
             .execute(params![id, coding::lines_text(&self.history)])?;
+        files::insert(conn, id, &self.files)?;
         insert_clashes(conn, self.row.document, &self.clashes)
     }
 }
@@ -204,6 +208,7 @@ pub fn remove(conn: &Connection, document: DocumentId) -> Result<(), Error> {
     conn.prepare_cached("DELETE FROM projected_text WHERE rowid = ?1")?.execute([id])?;
     conn.prepare_cached("DELETE FROM projected_facts WHERE id = ?1")?.execute([id])?;
     conn.prepare_cached("DELETE FROM projected_history WHERE id = ?1")?.execute([id])?;
+    conn.prepare_cached("DELETE FROM projected_file WHERE id = ?1")?.execute([id])?;
     for sql in [
         "DELETE FROM projected WHERE document = ?1",
         "DELETE FROM projected_person WHERE document = ?1",

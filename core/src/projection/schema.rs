@@ -1,7 +1,7 @@
 //! The tables of the projection, the same on a device and at the branch.
 
 /// All steps of the projection's tables, in order: what it takes to write rows into an empty file.
-pub const STEPS: [&str; 3] = [SCHEMA, FACTS_SCHEMA, LEAN_SCHEMA];
+pub const STEPS: [&str; 4] = [SCHEMA, FACTS_SCHEMA, LEAN_SCHEMA, FILES_SCHEMA];
 
 /// Creates the projection's tables; an early step of both stores' schemas runs it, [`LEAN_SCHEMA`] a later.
 ///
@@ -132,4 +132,23 @@ CREATE VIRTUAL TABLE projected_word USING fts5(
 INSERT INTO projected_word (rowid, body) SELECT rowid, body FROM projected_text;
 DROP TABLE projected_text;
 ALTER TABLE projected_word RENAME TO projected_text;
+";
+
+/// Adds the files that documents name; a later step of both stores' schemas runs it. Rows that were written before
+/// must be written again.
+pub const FILES_SCHEMA: &str = "
+CREATE TABLE projected_file (
+    -- A place of a document that names a file; a document may name one file at several places.
+    id INTEGER NOT NULL,               -- projected.id
+    place INTEGER NOT NULL,            -- order within the document, from 0
+    hash BLOB NOT NULL,                -- SHA-256 of the file
+    key TEXT NOT NULL,                 -- the register that names it
+    bytes INTEGER NOT NULL,            -- its size as the author said; 0 where that was not said
+    media_type TEXT NOT NULL,          -- as the author said; empty where that was not said
+    taken_at_ms INTEGER,               -- when it was taken, as the author said
+    user TEXT NOT NULL,                -- who put it there
+    at_ms INTEGER NOT NULL,            -- device time
+    PRIMARY KEY (id, place)
+) WITHOUT ROWID;
+CREATE INDEX projected_file_by_hash ON projected_file (hash);
 ";

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 
+use super::files::write_rows;
 use super::fork::{give_way, note_copy};
 use super::refused::refuse_dependants;
 use super::sync::Progress;
@@ -15,7 +16,7 @@ use crate::projection;
 use crate::store::documents::{self, DocumentRow, RecordRow};
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::scopes::{self, ScopeRow};
-use crate::store::{identity, repair, stubs};
+use crate::store::{files, identity, repair, stubs};
 use crate::time::Moment;
 use crate::wire::log::{Chain, Digest, Link, definition_document};
 use crate::wire::message::{Body, Directive, Record, Run, ScopeReply, Verdict};
@@ -195,6 +196,9 @@ impl Replica {
             self.identity = identity::load(self.store.reader())?;
             return Ok(false);
         }
+        if standing.epoch != page.epoch && standing.cursor > 0 {
+            self.store.write(files::doubt_all)?;
+        }
         (standing.epoch, standing.cursor, standing.chain) = (page.epoch, page.next_cursor, page.chain);
         (standing.count, standing.sum) = (digest.count, digest.sum);
         if let Some(head) = &page.head {
@@ -333,6 +337,7 @@ impl Replica {
                 // Followed where the verdict of the run was taken.
                 Directive::NewActor { .. } => {}
                 Directive::ResetScope { scope, cut, rungs } => {
+                    self.store.write(files::doubt_all)?;
                     self.part_ways(scope, cut.as_ref(), rungs.as_deref(), progress)?;
                 }
                 Directive::Upgrade { sentence } => progress.notices.push(sentence.clone()),
@@ -351,7 +356,7 @@ pub(super) fn project(connection: &Connection, catalog: &Catalog, row: &Document
             true
         }
         Ok(model) => {
-            projection::write(connection, catalog, &row.scope, &model)?;
+            write_rows(connection, catalog, &row.scope, &model)?;
             true
         }
         Err(error) if matches!(error.kind(), ErrorKind::Protocol | ErrorKind::NotFound) => false,

@@ -49,11 +49,29 @@ impl Replica {
         draft.put(keys::field(keys::CREATED_AT), Value::Int(moment.unix_ms));
         draft.put(keys::field(keys::TEMPORARY_NUMBER), number);
         for (field, value) in all {
-            put_field(&mut draft, &ledger, &field, value);
+            self.put_field(&mut draft, &ledger, &field, value)?;
         }
         draft.event(&ledger.create_event, "", BTreeMap::new());
         self.perform(vec![draft.into_work()], moment)?;
         Ok(document)
+    }
+
+    /// Writes one field in the form that its type and merge policy ask for.
+    fn put_field(&self, draft: &mut Draft, ledger: &Ledger, id: &str, value: Value) -> Result<(), Error> {
+        let field = ledger.field(id);
+        let is_set = field.is_some_and(|f| matches!(f.kind, FieldType::Set(_) | FieldType::Photos));
+        let is_text = field.is_some_and(|f| f.merge() == MergePolicy::TextCrdt);
+        match value.as_text() {
+            Some(text) if is_text => draft.put_text(id, keys::field(id), text),
+            Some(elements) if is_set => {
+                for element in elements.split_whitespace() {
+                    let said = self.element_value(element)?;
+                    draft.put(keys::set(id, element), said);
+                }
+            }
+            _ => draft.put(keys::field(id), value),
+        }
+        Ok(())
     }
 
     /// The next temporary number of this device.
@@ -78,7 +96,7 @@ impl Replica {
         let ledger = self.ledger_of(document)?;
         let mut draft = self.draft(document, moment)?;
         for (field, value) in fields {
-            put_field(&mut draft, &ledger, &field, value);
+            self.put_field(&mut draft, &ledger, &field, value)?;
         }
         self.finish(draft, moment)
     }
@@ -139,7 +157,7 @@ impl Replica {
         for (name, value) in &data {
             let is_written = ledger.field(name).is_some_and(is_plain);
             if is_written {
-                put_field(&mut draft, &ledger, name, value.clone());
+                self.put_field(&mut draft, &ledger, name, value.clone())?;
             }
         }
         draft.event(event, &from, data);
@@ -156,7 +174,7 @@ impl Replica {
         Ok(entry::view(&self.catalog, &ledger, &model))
     }
 
-    fn finish(&mut self, draft: Draft, moment: &Moment) -> Result<EntryView, Error> {
+    pub(super) fn finish(&mut self, draft: Draft, moment: &Moment) -> Result<EntryView, Error> {
         let document = draft.model.document;
         if !draft.is_empty() {
             self.perform(vec![draft.into_work()], moment)?;
@@ -164,7 +182,7 @@ impl Replica {
         self.entry(document)
     }
 
-    fn ledger_of(&self, document: DocumentId) -> Result<Arc<Ledger>, Error> {
+    pub(super) fn ledger_of(&self, document: DocumentId) -> Result<Arc<Ledger>, Error> {
         let row = self.row(document)?;
         self.ledger(&row.definition)
     }
@@ -178,20 +196,4 @@ impl Replica {
 fn is_plain(field: &Field) -> bool {
     !matches!(field.merge(), MergePolicy::ServerAssigned | MergePolicy::DerivedFromLastVisit)
         && !matches!(field.kind, FieldType::Entries | FieldType::Events)
-}
-
-/// Writes one field in the form its type and merge policy ask for.
-fn put_field(draft: &mut Draft, ledger: &Ledger, id: &str, value: Value) {
-    let field = ledger.field(id);
-    let is_set = field.is_some_and(|f| matches!(f.kind, FieldType::Set(_) | FieldType::Photos));
-    let is_text = field.is_some_and(|f| f.merge() == MergePolicy::TextCrdt);
-    match value.as_text() {
-        Some(text) if is_text => draft.put_text(id, keys::field(id), text),
-        Some(elements) if is_set => {
-            for element in elements.split_whitespace() {
-                draft.put(keys::set(id, element), Value::Bool(true));
-            }
-        }
-        _ => draft.put(keys::field(id), value),
-    }
 }

@@ -10,21 +10,11 @@ use crate::document::line_id;
 use crate::document::model::{Edit, Model, Value};
 use crate::error::{Error, ErrorKind, Refusal, Sentence};
 use crate::id::{DefinitionRef, DocumentId, ScopeId, UserId};
+use crate::rules::file::FileRef;
 use crate::rules::schedule::{self, Slot, SlotState};
 use crate::rules::sheet::{InspectionState, InspectionView};
 use crate::rules::{codes, entry, finding, inspection, keys, upgrade};
 use crate::time::Moment;
-
-/// A photo as a record refers to it; the file itself travels on its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PhotoRef {
-    /// SHA-256 of the file, 64 lower-case hexadecimal digits.
-    pub sha256: String,
-    /// Size, bytes.
-    pub bytes: u64,
-    /// Media type, e.g. `image/jpeg`.
-    pub media_type: String,
-}
 
 /// A slot as the person sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +35,7 @@ pub struct Answer {
     /// A remark.
     pub note: Option<String>,
     /// Photos taken for it.
-    pub photos: Vec<PhotoRef>,
+    pub photos: Vec<FileRef>,
 }
 
 /// What an answer led to.
@@ -228,7 +218,7 @@ impl Replica {
         self.answer_all(document, answers, Some(reason), moment)
     }
 
-    fn answer_all(
+    pub(super) fn answer_all(
         &mut self,
         document: DocumentId,
         answers: Vec<(String, Answer)>,
@@ -250,7 +240,7 @@ impl Replica {
                 draft.put(keys::note(&item), Value::Text(note));
             }
             for photo in answer.photos {
-                draft.put(keys::photo(&item, &photo.sha256), photo_value(&photo));
+                draft.put(keys::photo(&item, &photo.hash.to_string()), photo.element());
             }
             items.push(item);
         }
@@ -358,7 +348,7 @@ impl Replica {
                 Some(hashes) if is_photos(&field) => {
                     for hash in hashes.split_whitespace() {
                         let key = format!("{}/{hash}", keys::group(group, &line, &field));
-                        draft.put(key, Value::Bool(true));
+                        draft.put(key, self.element_value(hash)?);
                     }
                 }
                 _ => draft.put(keys::group(group, &line, &field), value),
@@ -523,13 +513,13 @@ impl Replica {
     }
 
     /// The checklist version that the sheet's genesis pins.
-    fn pinned_checklist(&self, document: DocumentId) -> Result<Arc<Checklist>, Error> {
+    pub(super) fn pinned_checklist(&self, document: DocumentId) -> Result<Arc<Checklist>, Error> {
         let row = self.row(document)?;
         self.catalog.checklist(&row.definition).cloned().ok_or_else(|| no_definition(&row.definition))
     }
 
     /// The checklist version in force on the sheet.
-    fn checklist_of(&mut self, document: DocumentId) -> Result<Arc<Checklist>, Error> {
+    pub(super) fn checklist_of(&mut self, document: DocumentId) -> Result<Arc<Checklist>, Error> {
         let pinned = self.pinned_checklist(document)?;
         let model = self.model(document)?;
         Ok(upgrade::in_force(&self.catalog, &pinned, &model))
@@ -555,11 +545,6 @@ fn sign_in(draft: &mut Draft, checklist: &Checklist, user: &UserId) {
             draft.put(key, Value::Bool(true));
         }
     }
-}
-
-/// How a record refers to a photo: `<bytes> <media type>` under its hash.
-pub(super) fn photo_value(photo: &PhotoRef) -> Value {
-    Value::Text(format!("{} {}", photo.bytes, photo.media_type))
 }
 
 pub(super) fn no_definition(definition: &DefinitionRef) -> Error {

@@ -25,6 +25,10 @@ pub struct Status {
     pub pending_records: u32,
     /// Changes that the branch refused; they wait for a decision of the person.
     pub refused_changes: u32,
+    /// Photos and other files that the branch lacks.
+    pub pending_files: u32,
+    /// Their bytes.
+    pub pending_file_bytes: u64,
     /// Records that the server has lost and gets back with the next exchanges.
     pub to_give_back: u32,
     /// Clashes that wait for a decision.
@@ -198,7 +202,10 @@ impl Replica {
             if is_proven { granted.iter().filter_map(|row| row.proven_at_ms).min() } else { None };
         let offset = self.identity.clock_offset_ms;
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let (pending_files, pending_file_bytes) = self.unsent_file_count()?;
         Ok(Status {
+            pending_files,
+            pending_file_bytes,
             pending_changes: count(pending),
             pending_records: count(records.len()),
             refused_changes: count(self.refused()?.len()),

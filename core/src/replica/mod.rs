@@ -6,11 +6,13 @@
 //! views, rows and exchange bytes. Forbids clocks, randomness and sockets.
 
 mod apply;
+mod attach;
 mod draft;
 mod drafts;
 mod duties;
 mod enroll;
 mod entry;
+mod files;
 mod fork;
 mod giveback;
 mod inspection;
@@ -57,12 +59,13 @@ use crate::wire::run;
 pub use drafts::{DraftContent, DraftStep, DraftView, RefusedDraft};
 pub use duties::DutyView;
 pub use enroll::Enrollment;
-pub use inspection::{Answer, Answered, PhotoRef, SlotView};
+pub use files::{FileNote, FileView};
+pub use inspection::{Answer, Answered, SlotView};
 pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 11] = [
+pub(crate) const STEPS: [&str; 13] = [
     schema::STEP_1,
     projection::SCHEMA,
     schema::STEP_2,
@@ -74,6 +77,8 @@ pub(crate) const STEPS: [&str; 11] = [
     schema::STEP_7,
     projection::LEAN_SCHEMA,
     schema::STEP_8,
+    projection::FILES_SCHEMA,
+    schema::STEP_9,
 ];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.
@@ -331,7 +336,7 @@ impl Written {
                 refusal: None,
             },
         )?;
-        projection::write(connection, catalog, &self.row.scope, &self.model)?;
+        files::write_rows(connection, catalog, &self.row.scope, &self.model)?;
         documents::set_projected(connection, self.row.document, true)
     }
 }

@@ -25,7 +25,7 @@ impl Replica {
             app: app.to_owned(),
             last_contact_ms: status.last_exchange_ms,
             pending_changes: status.pending_changes,
-            pending_photos: 0,
+            pending_photos: status.pending_files,
             conflicts: status.conflicts,
             skew_ms: status.clock_offset_ms.map(|offset_ms| -offset_ms),
         };

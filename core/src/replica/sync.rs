@@ -272,7 +272,7 @@ impl Replica {
             health: Health {
                 pending_changes: outbox::pending_count(connection)?
                     .saturating_sub(u32::try_from(pending.len()).unwrap_or(u32::MAX)),
-                pending_photos: 0,
+                pending_photos: self.unsent_file_count()?.0,
                 conflicts: projection::conflict_count(connection)?,
             },
             keep_after_ms: self.keep_after_ms(moment),

@@ -19,10 +19,11 @@ pub(super) fn sheets(
     let title = paper.title.as_ref().unwrap_or(&report.title).text(frame.english).to_owned();
     if paper.per.is_none() {
         let blocks = paper.parts.iter().filter_map(|part| of_table(frame, part, table)).collect();
-        return vec![Sheet { title, blocks }];
+        return vec![Sheet { title, record: None, blocks }];
     }
     let sheet = |record: &Record| Sheet {
         title: title.clone(),
+        record: Some(record.document),
         blocks: paper.parts.iter().flat_map(|part| of_record(frame, part, record)).collect(),
     };
     records.iter().map(sheet).collect()
@@ -36,7 +37,8 @@ fn of_table(frame: &Frame<'_>, part: &Part, table: &Table) -> Option<Block> {
             None if place.show == Some(crate::definition::Reading::Project) => table.projects.join("、"),
             None => String::new(),
         };
-        BoxedText { title: place.title.text(frame.english).to_owned(), text, wide: place.wide }
+        let title = place.title.text(frame.english).to_owned();
+        BoxedText { title, text, wide: place.wide, drawn: None }
     };
     match part {
         Part::Boxes(boxes) => Some(Block::Boxes(boxes.iter().map(boxed).collect())),
@@ -51,7 +53,9 @@ fn of_record(frame: &Frame<'_>, part: &Part, record: &Record) -> Vec<Block> {
     let boxed = |place: &PaperBox| {
         let shown = place.show.as_ref().map(|reading| frame.read(Subject::Record(record), reading, true));
         let text = shown.map(|datum| datum.words(&frame.zone, frame.english)).unwrap_or_default();
-        BoxedText { title: place.title.text(frame.english).to_owned(), text, wide: place.wide }
+        let drawn = place.show.as_ref().and_then(|reading| frame.drawn(record, reading));
+        let title = place.title.text(frame.english).to_owned();
+        BoxedText { title, text, wide: place.wide, drawn }
     };
     match part {
         Part::Boxes(boxes) => vec![Block::Boxes(boxes.iter().map(boxed).collect())],
@@ -60,7 +64,7 @@ fn of_record(frame: &Frame<'_>, part: &Part, record: &Record) -> Vec<Block> {
         Part::Lines(field) => lines(frame, record, field).into_iter().collect(),
         Part::Findings(columns) => vec![findings(frame, record, columns)],
         Part::Photos(fields) => {
-            let photos = frame.photos(record, fields);
+            let photos = frame.places(record, &frame.photos(record, fields));
             if photos.is_empty() { Vec::new() } else { vec![Block::Photos(photos)] }
         }
         Part::Signatures(places) => vec![Block::Signatures(places.iter().map(boxed).collect())],

@@ -1,6 +1,8 @@
 //! A report as a page to print: the paper form where it has one, else the table.
 
+use super::fill::Mark;
 use super::table::{Block, BoxedText, Cell, Sheet, Table};
+use crate::id::FileHash;
 
 const STYLE: &str = "
 @page { size: A4; margin: 14mm 12mm; }
@@ -21,7 +23,11 @@ td.number { text-align: right; white-space: nowrap; }
 tfoot td { font-weight: 600; }
 .boxes th { width: 16%; } .boxes td { width: 34%; height: 7mm; }
 .photos { display: flex; flex-wrap: wrap; gap: 3mm; margin: 0 0 3mm; }
-.photos figure { margin: 0; width: 58mm; height: 44mm; border: 0.3mm dashed #000; display: flex; align-items: end; justify-content: center; break-inside: avoid; }
+.photos figure { margin: 0; width: 58mm; height: 48mm; border: 0.3mm dashed #000; display: flex; flex-direction: column; align-items: center; justify-content: end; break-inside: avoid; }
+.photos figure:has(img) { border-style: solid; }
+.photos img { max-width: 57mm; max-height: 42mm; margin: auto; }
+.photos figure p { margin: auto; padding: 2mm; text-align: center; }
+.signatures img { max-width: 50mm; max-height: 16mm; }
 .signatures { display: flex; flex-wrap: wrap; gap: 4mm; margin: 6mm 0 3mm; }
 .signatures div { flex: 1 1 40mm; min-height: 18mm; border-bottom: 0.3mm solid #000; break-inside: avoid; }
 footer { font-size: 9pt; color: #333; }
@@ -31,7 +37,8 @@ footer { font-size: 9pt; color: #333; }
 const WIDE_COLUMNS: usize = 8;
 
 /// The report as one page of HTML that needs nothing else: sheets of A4 with headings that repeat, boxes
-/// for what is written by hand, places for photos and signatures. Every text is escaped.
+/// for what is written by hand, places for photos and signatures, which are marked for [`fill`](super::fill). Every
+/// text is escaped.
 #[must_use]
 pub fn html(table: &Table) -> String {
     let english = table.english;
@@ -43,7 +50,8 @@ pub fn html(table: &Table) -> String {
         "<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\"/>\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body{wide}>\n"
     ));
     if table.sheets.is_empty() {
-        let sheet = Sheet { title: table.title.text(english).to_owned(), blocks: vec![Block::Table] };
+        let sheet =
+            Sheet { title: table.title.text(english).to_owned(), record: None, blocks: vec![Block::Table] };
         section(&mut out, table, &sheet);
     }
     for sheet in &table.sheets {
@@ -69,6 +77,9 @@ fn section(out: &mut String, table: &Table, sheet: &Sheet) {
         self::block(out, table, block);
     }
     out.push_str("<footer>\n");
+    if let Some(document) = sheet.record {
+        out.push_str(&Mark::Counts(document).written());
+    }
     for note in &table.notes {
         out.push_str(&format!("<div>{}</div>\n", escaped(if table.english { &note.en } else { &note.zh })));
     }
@@ -93,20 +104,26 @@ fn block(out: &mut String, table: &Table, block: &Block) {
             }
             out.push_str("</tbody>\n</table>\n");
         }
-        Block::Photos(names) => {
+        Block::Photos(places) => {
             let label = if table.english { "photo" } else { "照片" };
-            let places = names
-                .iter()
-                .map(|name| format!("<figure><figcaption>{label} {}</figcaption></figure>\n", escaped(name)));
+            let places = places.iter().map(|place| {
+                let (name, photo) = (escaped(&place.name), mark(place.file));
+                format!("<figure>{photo}<figcaption>{label} {name}</figcaption></figure>\n")
+            });
             out.push_str(&format!("<div class=\"photos\">\n{}</div>\n", places.collect::<String>()));
         }
         Block::Signatures(places) => {
-            let places = places
-                .iter()
-                .map(|place| format!("<div>{}:{}</div>\n", escaped(&place.title), escaped(&place.text)));
+            let places = places.iter().map(|place| {
+                let (title, text) = (escaped(&place.title), escaped(&place.text));
+                format!("<div>{title}:{text}{}</div>\n", mark(place.drawn))
+            });
             out.push_str(&format!("<div class=\"signatures\">\n{}</div>\n", places.collect::<String>()));
         }
     }
+}
+
+fn mark(file: Option<FileHash>) -> String {
+    file.map(|hash| Mark::File(hash).written()).unwrap_or_default()
 }
 
 /// Boxes two in a row, wide ones alone.
@@ -162,7 +179,7 @@ fn cell_of(cell: &Cell, text: &str) -> String {
 }
 
 /// Text that stays text whatever is in it; control characters, which XML forbids, become spaces.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -6,6 +6,7 @@
 
 mod csv;
 mod datum;
+mod fill;
 mod form;
 mod format;
 mod html;
@@ -27,13 +28,14 @@ mod text;
 mod xlsx;
 
 pub use csv::csv;
+pub use fill::{Filling, Mark, fill};
 pub use format::Format;
 pub use html::html;
 pub use json::json;
 pub use lines::DeviceStanding;
 pub use make::{Request, make};
 pub use period::Period;
-pub use table::{Block, BoxedText, Cell, Column, LocalTime, Sheet, Table};
+pub use table::{Block, BoxedText, Cell, Column, LocalTime, PhotoPlace, Sheet, Table};
 pub use text::{Screen, text};
 #[cfg(feature = "xlsx")]
 pub use xlsx::xlsx;

@@ -47,6 +47,13 @@ impl Period {
         })
     }
 
+    /// Its first millisecond and the first one after it, in the organisation's time zone.
+    #[must_use]
+    pub fn span_ms(&self, catalog: &Catalog) -> (i64, i64) {
+        let zone = Zone::of(catalog);
+        (zone.start_ms(self.first), zone.end_ms(self.last))
+    }
+
     /// The period of a report's kind that `day` lies in; a month for kinds that are no length of time.
     #[must_use]
     pub fn around(kind: &str, day: Date) -> Self {

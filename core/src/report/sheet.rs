@@ -5,11 +5,13 @@ use serde_json::Value as Json;
 use super::datum::Datum;
 use super::read::{Frame, Subject};
 use super::record::{self, Record};
-use super::table::Cell;
+use super::table::{Cell, PhotoPlace};
 use super::tally::Sum;
-use crate::definition::{Checklist, Item, Tally};
-use crate::id::DocumentId;
+use crate::definition::{Checklist, Item, Reading, Tally};
+use crate::id::{DocumentId, FileHash};
 use crate::projection::facts::ItemFact;
+use crate::rules::file::NamedFile;
+use crate::rules::keys;
 
 impl Frame<'_> {
     /// Photos of these fields, or all, by name.
@@ -26,6 +28,36 @@ impl Frame<'_> {
         let of_lines = lines.flat_map(|line| line.values()).filter_map(Json::as_array).flatten();
         let of_lines = of_lines.filter_map(Json::as_str).map(str::to_owned);
         of_fields.chain(of_items).chain(of_lines).collect()
+    }
+
+    /// The photos behind these names.
+    pub(super) fn places(&self, record: &Record, names: &[String]) -> Vec<PhotoPlace> {
+        let files: Vec<String> = self.files(record).iter().map(|named| named.file.hash.to_string()).collect();
+        let place = |name: &String| {
+            let file = files.iter().find(|hash| hash.starts_with(name.as_str()));
+            PhotoPlace { name: name.clone(), file: file.and_then(|hash| hash.parse().ok()) }
+        };
+        names.iter().map(place).collect()
+    }
+
+    /// The drawn signature that a reading is about.
+    pub(super) fn drawn(&self, record: &Record, reading: &Reading) -> Option<FileHash> {
+        let keys = if let Reading::Signed(signoff) = reading {
+            vec![keys::signoff(signoff)]
+        } else if let Reading::Field(field) = reading {
+            vec![keys::field(field), keys::header(field)]
+        } else {
+            return None;
+        };
+        let is_meant = |named: &&NamedFile| keys.contains(&named.key);
+        self.files(record).iter().find(is_meant).map(|named| named.file.hash)
+    }
+
+    fn files(&self, record: &Record) -> Vec<NamedFile> {
+        crate::projection::files_of(self.conn, record.document).unwrap_or_else(|error| {
+            self.failed.borrow_mut().get_or_insert(error);
+            Vec::new()
+        })
     }
 
     /// The findings that a sheet raised and that are here, in the order of its items.

@@ -2,6 +2,7 @@
 
 use crate::definition::{ColumnKind, Title};
 use crate::error::Sentence;
+use crate::id::{DocumentId, FileHash};
 use jiff::civil::Date;
 
 /// A report as it was worked out: the same table for a screen, a sheet, a file and paper.
@@ -108,6 +109,8 @@ impl Cell {
 pub struct Sheet {
     /// The heading.
     pub title: String,
+    /// The record that it is about; none for one about the whole report.
+    pub record: Option<DocumentId>,
     /// What stands on it, from top to bottom.
     pub blocks: Vec<Block>,
 }
@@ -128,8 +131,8 @@ pub enum Block {
         /// Rows.
         rows: Vec<Vec<String>>,
     },
-    /// A place for each photo, by its name.
-    Photos(Vec<String>),
+    /// A place for each photo.
+    Photos(Vec<PhotoPlace>),
     /// Places to sign: the name of the place, and who signed when, where somebody did.
     Signatures(Vec<BoxedText>),
 }
@@ -143,6 +146,17 @@ pub struct BoxedText {
     pub text: String,
     /// It takes the whole width.
     pub wide: bool,
+    /// A drawn signature that stands in it.
+    pub drawn: Option<FileHash>,
+}
+
+/// A place for a photo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhotoPlace {
+    /// What the photo is called: the beginning of its hash.
+    pub name: String,
+    /// The photo, where the record names it in full.
+    pub file: Option<FileHash>,
 }
 
 /// A number with at most two decimals.

@@ -139,7 +139,8 @@ fn of_group(
             }
         }
         for (field, photo) in &line.photos {
-            draft.element(field, photo, Value::Bool(true));
+            let key = format!("{}/{photo}", keys::group(&group.id, &line.id, field));
+            draft.element(field, photo, model.value(&key).cloned().unwrap_or(Value::Bool(true)));
         }
         let made = draft.finish(&format!("{}/{}/{}", model.document, group.id, line.id), event_id);
         let mut entry = Model::empty(made.document, made.definition.clone());

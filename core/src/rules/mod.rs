@@ -18,6 +18,7 @@ pub mod clash;
 pub mod codes;
 pub mod entry;
 pub(crate) mod facts;
+pub mod file;
 pub mod finding;
 pub mod inspection;
 pub mod keys;

@@ -5,6 +5,7 @@
 //! A row of the outbox without an answer *is* the pending mark.
 
 pub mod documents;
+pub mod files;
 pub(crate) mod former;
 pub mod identity;
 pub mod outbox;
@@ -174,7 +175,7 @@ impl Store {
 }
 
 /// What a revoked device erases.
-const ERASED: [&str; 12] = [
+const ERASED: [&str; 14] = [
     "record",
     "stub",
     "outbox",
@@ -187,6 +188,8 @@ const ERASED: [&str; 12] = [
     "not_taken",
     "proof",
     "certificate",
+    "file",
+    "person_seen",
 ];
 
 /// The actions of [`Store::together`] while they run.

@@ -194,3 +194,43 @@ ALTER TABLE identity ADD COLUMN pin BLOB;
 -- server clock when the branch last vouched for it, milliseconds since 1970
 ALTER TABLE identity ADD COLUMN pin_at_ms INTEGER NOT NULL DEFAULT 0;
 ";
+
+/// The files that records name: what of them is here and what of them the branch has.
+pub const STEP_9: &str = "
+CREATE TABLE file (
+  -- one file; of one that nobody here has to do with there is no row
+  ordinal INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of sending
+  hash BLOB NOT NULL UNIQUE,
+  bytes INTEGER NOT NULL,
+  media_type TEXT NOT NULL,
+  taken_at_ms INTEGER,
+  kept_at_ms INTEGER,              -- when it was added on this device; null where it came from the branch
+  here INTEGER NOT NULL DEFAULT 0, -- 1 while its bytes lie beside this file
+  thumbnail INTEGER NOT NULL DEFAULT 0,  -- 1 while its thumbnail does, 2 where there is none
+  branch_at_ms INTEGER,            -- when the branch said that it has it; null: not, as far as is known
+  asked_at_ms INTEGER,             -- when the branch was last asked about it
+  listed_at_ms INTEGER,            -- where lists sort the newest record that names it; null while none does
+  sent INTEGER NOT NULL DEFAULT 0, -- bytes that the branch has of it, as it last said
+  refusal_code TEXT,               -- set when it cannot be sent: it waits for the person
+  refusal_zh TEXT,
+  refusal_en TEXT,
+  tries INTEGER NOT NULL DEFAULT 0,-- failed tries in a row
+  due_ms INTEGER NOT NULL DEFAULT 0,  -- not tried again before
+  wanted INTEGER NOT NULL DEFAULT 0,  -- 1 while its bytes are to be fetched
+  given_up_at_ms INTEGER           -- when the person gave it up before it was sent
+) STRICT;
+-- each of these holds only what there is to do
+CREATE INDEX file_waiting ON file (ordinal) WHERE here = 1 AND branch_at_ms IS NULL AND given_up_at_ms IS NULL;
+CREATE INDEX file_wanted ON file (ordinal) WHERE wanted = 1;
+CREATE INDEX file_here ON file (kept_at_ms) WHERE here = 1 AND branch_at_ms IS NOT NULL;
+CREATE INDEX file_bare ON file (listed_at_ms) WHERE thumbnail = 0 AND here = 0 AND branch_at_ms IS NOT NULL;
+CREATE INDEX file_unknown ON file (listed_at_ms) WHERE here = 0 AND branch_at_ms IS NULL;
+
+CREATE TABLE person_seen (
+  -- when the branch last heard of the device of a colleague whose files it lacks
+  user TEXT PRIMARY KEY,
+  seen_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+UPDATE document SET projected = 0;
+";

@@ -11,6 +11,7 @@ pub mod frame;
 pub mod key;
 pub mod log;
 pub mod message;
+pub mod offer;
 pub mod pin;
 pub mod repair;
 pub mod run;

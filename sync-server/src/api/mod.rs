@@ -5,6 +5,7 @@
 
 pub(crate) mod enroll;
 pub(crate) mod exchange;
+pub(crate) mod files;
 pub(crate) mod pokes;
 pub(crate) mod readmit;
 pub(crate) mod service;

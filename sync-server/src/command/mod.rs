@@ -11,6 +11,7 @@ mod imports;
 mod organisation;
 pub mod output;
 pub(crate) mod people;
+mod photos;
 pub mod qr;
 mod report;
 mod serve;
@@ -88,9 +89,18 @@ enum Command {
     Backup {
         /// 备份文件,不可已存在 · File to write, must not exist
         file: PathBuf,
+        /// 照片与附件的备份目录,只补缺少的 · Folder for photos and files; only what it lacks is copied
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
     },
-    /// 从头核验所有链、签名、摘要 · Check every chain, signature and digest from zero
-    Verify,
+    /// 从头核验所有链、签名、摘要、照片 · Check every chain, signature, digest and photo from zero
+    Verify {
+        /// 不核对照片与附件 · Leave photos and files out
+        #[arg(long)]
+        skip_files: bool,
+    },
+    /// 照片与附件:缺哪些、在谁那里 · Photos and files: what is missing, and who has it
+    Photos(photos::Arguments),
     /// 报表:list 列出全部 · A report; list names them all
     Report(report::Arguments),
     /// 一条记录的全部更改及其在流水中的凭据 · Every change of a record, with what in the log proves it
@@ -181,16 +191,20 @@ pub(crate) struct Context {
 const UTC_OFFSET_MIN: i16 = 480;
 
 impl Context {
+    fn hub_options(&self) -> Result<HubOptions, Error> {
+        Ok(HubOptions { vault: self.effective.config.files.vault(), ..HubOptions::new(entropy()?) })
+    }
+
     /// The hub for the one process that serves.
     fn serving_hub(&self) -> Result<Hub, Error> {
-        let hub = Hub::open(&self.effective.config.data.dir, &HubOptions::new(entropy()?))?;
+        let hub = Hub::open(&self.effective.config.data.dir, &self.hub_options()?)?;
         definitions::publish_missing(&hub, self.clock.now_ms())?;
         Ok(hub)
     }
 
     /// The hub for a command; it may work beside the process that serves.
     fn hub(&self) -> Result<Hub, Error> {
-        let options = HubOptions { beside: true, ..HubOptions::new(entropy()?) };
+        let options = HubOptions { beside: true, ..self.hub_options()? };
         Hub::open(&self.effective.config.data.dir, &options)
     }
 }
@@ -269,8 +283,9 @@ fn perform(command: Command, context: &Context) -> Result<Report, Error> {
         Command::Definitions(Definitions::Template { file }) => {
             imports::template(context, &file, crate::import::checklist_template)
         }
-        Command::Backup { file } => store::backup(context, &file),
-        Command::Verify => store::verify(context),
+        Command::Backup { file, files } => store::backup(context, &file, files.as_deref()),
+        Command::Verify { skip_files } => store::verify(context, skip_files),
+        Command::Photos(arguments) => photos::list(context, &arguments),
         Command::Report(arguments) => report::run(context, &arguments),
         Command::History { record } => history::run(context, &record),
         Command::Export(what) => store::export(context, &what),

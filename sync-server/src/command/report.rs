@@ -1,15 +1,16 @@
 //! `report`: what the branch reads, prints and hands up, from the rows of the projection.
 
 use serde_json::{Value, json};
-use std::io::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::DocumentId;
-use xunyuan_core::report::{self, Format, Period, Request, Screen};
+use xunyuan_core::report::{self, Filling, Format, Period, Request, Screen};
 
 use super::Context;
 use super::output::{Exit, Lang, Report, table};
+use super::photos::clock;
 use super::store::{bar, unwritten};
 use crate::hub::Hub;
 
@@ -19,6 +20,8 @@ const LIST: &str = "list";
 const PAGE_COLUMNS: usize = 160;
 /// Records between two moves of the progress bar.
 const STEP: u64 = 512;
+/// Bytes of photos that a page holds which is put out at once.
+const PICTURES_BYTES_SHOWN_MAX: u64 = 32 * 1024 * 1024;
 
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
@@ -99,16 +102,47 @@ fn make(
         if format == Format::Json {
             return Ok(Report::done(report::json(&table), String::from_utf8_lossy(&bytes)));
         }
+        let mut text = Vec::new();
+        put_out(context, hub, format, bytes, PICTURES_BYTES_SHOWN_MAX, &mut text)?;
+        let bytes = text;
         let text = String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned();
         return Ok(Report::done(json!({ "text": text }), text));
     };
-    put(path, &bytes)?;
+    put(path, |file| put_out(context, hub, format, bytes, u64::MAX, file))?;
     let (file, rows) = (path.display().to_string(), table.rows.len());
     let said = context.lang.pick("行,已写入", "rows written to");
     Ok(Report::done(
         json!({"report": table.report, "file": file, "rows": rows}),
         format!("{rows} {said} {file}"),
     ))
+}
+
+/// Puts a report out, photos in their places where it is a page; at most `most` bytes of them.
+fn put_out(
+    context: &Context,
+    hub: &Hub,
+    format: Format,
+    bytes: Vec<u8>,
+    most: u64,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    if format != Format::Html {
+        return out.write_all(&bytes).map_err(unwritten);
+    }
+    let (english, mut left) = (context.lang == Lang::En, most);
+    report::fill(&String::from_utf8_lossy(&bytes), out, &mut |mark| {
+        let filling = hub.filling(mark, english, clock)?;
+        let Filling::Picture { bytes, .. } = &filling else { return Ok(filling) };
+        let Some(rest) = left.checked_sub(bytes.len() as u64) else {
+            let said = context.lang.pick(
+                "照片太多,用 -o 写成文件才放得下",
+                "too many photos: write the report to a file with -o",
+            );
+            return Ok(Filling::Words(said.to_owned()));
+        };
+        left = rest;
+        Ok(filling)
+    })
 }
 
 /// The record that a number or the start of an id names.
@@ -152,19 +186,15 @@ fn listed(catalog: &Catalog, lang: Lang) -> Report {
 }
 
 /// Writes the file whole or not at all: beside it first, then in its place.
-fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+fn put(path: &Path, write: impl FnOnce(&mut std::fs::File) -> Result<(), Error>) -> Result<(), Error> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.part", std::process::id()));
     let beside = PathBuf::from(beside);
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create_new(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    };
-    write().map_err(|cause| {
+    let mut file = std::fs::File::create_new(&beside).map_err(unwritten)?;
+    let written = write(&mut file)
+        .and_then(|()| file.sync_all().and_then(|()| std::fs::rename(&beside, path)).map_err(unwritten));
+    written.inspect_err(|_| {
         // What is left of a failed attempt is nobody's; that it cannot be removed changes nothing.
         let _ = std::fs::remove_file(&beside);
-        unwritten(cause)
     })
 }

@@ -7,9 +7,9 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use xunyuan_core::error::{Error, ErrorKind};
 
-use super::Context;
-use super::output::{Exit, Report};
-use crate::hub::Hub;
+use super::output::{Exit, Lang, Report};
+use super::{Context, photos};
+use crate::hub::{FilesReport, Hub};
 
 /// What an export holds.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -23,6 +23,8 @@ pub(super) enum Export {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// 照片与附件,打成一个 ZIP,含清单 · Photos and files as a ZIP with a list
+    Photos(photos::ExportArguments),
     /// 被拒的内容:原始字节及可读内容 · What was refused: its bytes and what they say
     Refusals {
         /// 输出格式 · Format of the output
@@ -67,7 +69,9 @@ pub(super) fn init(context: &Context, organisation: Option<&Path>, sample: bool)
 }
 
 /// Copies the branch's store while it may be in use.
-pub(super) fn backup(context: &Context, file: &Path) -> Result<Report, Error> {
+///
+/// The list goes first, then the files: whatever the copied list names can then be copied.
+pub(super) fn backup(context: &Context, file: &Path, files: Option<&Path>) -> Result<Report, Error> {
     let hub = context.hub()?;
     let bar = bar(context, context.lang.pick("备份", "backup"), 0);
     let copied = hub.backup(file, |progress| {
@@ -75,25 +79,40 @@ pub(super) fn backup(context: &Context, file: &Path) -> Result<Report, Error> {
         bar.set_position(progress.done);
     });
     bar.finish_and_clear();
+    let copied = copied.and_then(|()| files.map(|to| copy_files(context, &hub, to)).transpose());
     hub.close()?;
-    copied?;
+    let copied = copied?;
     let bytes = std::fs::metadata(file).map(|data| data.len()).unwrap_or_default();
     let text = context.lang.pick("备份完成:", "backed up to");
     Ok(Report::done(
-        json!({"file": file.display().to_string(), "bytes": bytes}),
-        format!("{text} {} ({bytes} B)", file.display()),
+        json!({"file": file.display().to_string(), "bytes": bytes, "files_copied": copied}),
+        match copied {
+            None => format!("{text} {} ({bytes} B)", file.display()),
+            Some(copied) => {
+                let photos = context.lang.pick("个照片与附件", "photos and files");
+                format!("{text} {} ({bytes} B),{copied} {photos}", file.display())
+            }
+        },
     ))
 }
 
-/// Checks every chain, hash, signature, digest and row from zero.
-pub(super) fn verify(context: &Context) -> Result<Report, Error> {
+fn copy_files(context: &Context, hub: &Hub, to: &Path) -> Result<u64, Error> {
+    let bar = bar(context, context.lang.pick("备份照片", "photos"), hub.stats()?.files);
+    let copied = hub.backup_files(to, |done| bar.set_position(done));
+    bar.finish_and_clear();
+    copied
+}
+
+/// Checks every chain, hash, signature, digest and row from zero, and hashes every file again.
+pub(super) fn verify(context: &Context, skip_files: bool) -> Result<Report, Error> {
     let hub = context.hub()?;
     let records = hub.stats()?.records;
     let bar = bar(context, context.lang.pick("核验", "verify"), records);
     let verified = hub.verify(|done| bar.set_position(done));
     bar.finish_and_clear();
+    let files = if skip_files { Ok(FilesReport::default()) } else { verify_files(context, &hub) };
     hub.close()?;
-    let report = verified?;
+    let (report, files) = (verified?, files?);
     let bad = report.first_bad.as_ref();
     let json = json!({
         "scopes": report.scopes,
@@ -101,20 +120,42 @@ pub(super) fn verify(context: &Context) -> Result<Report, Error> {
         "changes": report.changes,
         "signatures": report.signatures,
         "documents": report.documents,
+        "files": files.files,
+        "file_bytes": files.bytes,
+        "files_missing": files.missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "files_damaged": files.damaged.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "files_unknown": files.unknown,
         "first_bad": bad.map(|bad| json!({"scope": bad.scope, "seq": bad.seq, "reason": bad.reason})),
     });
     let lang = context.lang;
     Ok(match bad {
-        None => {
+        None if files.missing.is_empty() && files.damaged.is_empty() => {
             let counts = format!(
-                "{} / {} / {} / {} / {}",
-                report.scopes, report.records, report.changes, report.signatures, report.documents
+                "{} / {} / {} / {} / {} / {}",
+                report.scopes,
+                report.records,
+                report.changes,
+                report.signatures,
+                report.documents,
+                files.files
             );
             let text = lang.pick(
-                "完好(范围 / 流水 / 变更 / 签名 / 文档):",
-                "all is well (scopes / records / changes / signatures / documents):",
+                "完好(范围 / 流水 / 变更 / 签名 / 文档 / 照片):",
+                "all is well (scopes / records / changes / signatures / documents / photos):",
             );
             Report::done(json, format!("{text} {counts}"))
+        }
+        None => {
+            let (missing, damaged) = (files.missing.len(), files.damaged.len());
+            let text = match lang {
+                Lang::Zh => {
+                    format!("照片与附件:缺 {missing} 个,损坏 {damaged} 个(已另存);仍持有它们的设备会再次上传")
+                }
+                Lang::En => format!(
+                    "photos and files: {missing} missing, {damaged} damaged and set aside; devices that still hold them send them again"
+                ),
+            };
+            Report { exit: Exit::Store, json, text }
         }
         Some(bad) => {
             let text = lang.pick("第一处不符:", "first bad row:");
@@ -127,6 +168,13 @@ pub(super) fn verify(context: &Context) -> Result<Report, Error> {
     })
 }
 
+fn verify_files(context: &Context, hub: &Hub) -> Result<FilesReport, Error> {
+    let bar = bar(context, context.lang.pick("核对照片", "photos"), hub.stats()?.files);
+    let report = hub.verify_files(|done| bar.set_position(done));
+    bar.finish_and_clear();
+    report
+}
+
 /// Hands out lines to whoever writes them; says how many there were.
 type Lines = fn(&Hub, &mut dyn FnMut(&str) -> Result<(), Error>) -> Result<u64, Error>;
 
@@ -136,6 +184,7 @@ pub(super) fn export(context: &Context, what: &Export) -> Result<Report, Error> 
         Export::Records { format: RecordFormat::Jsonl, output } => {
             (|hub, line| hub.export_records(line), output)
         }
+        Export::Photos(arguments) => return photos::export(context, arguments),
         Export::Refusals { format: RecordFormat::Jsonl, output } => {
             (|hub, line| hub.export_refusals(line), output)
         }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use xunyuan_core::document::model::Value;
 use xunyuan_core::error::{Error, ErrorKind};
-use xunyuan_core::id::{DocumentId, hash_parts};
-use xunyuan_core::replica::{Answer, PhotoRef};
+use xunyuan_core::id::{DocumentId, FileHash, hash_parts};
+use xunyuan_core::replica::Answer;
+use xunyuan_core::rules::file::FileRef;
 use xunyuan_core::rules::schedule::SlotState;
 
 use super::device::Device;
@@ -180,11 +181,11 @@ fn values(fields: &Fields) -> BTreeMap<String, Value> {
 }
 
 /// A photo as a record refers to it; the demonstration has no camera, so its hash is that of a label.
-fn photograph(label: &str) -> PhotoRef {
-    let hash = hash_parts("xunyuan/demo/photo", &[label.as_bytes()]);
-    PhotoRef {
-        sha256: data_encoding::HEXLOWER.encode(&hash),
+fn photograph(label: &str) -> FileRef {
+    FileRef {
+        hash: FileHash(hash_parts("xunyuan/demo/photo", &[label.as_bytes()])),
         bytes: 480_000,
         media_type: "image/jpeg".to_owned(),
+        taken_at_ms: None,
     }
 }

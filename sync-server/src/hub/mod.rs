@@ -13,6 +13,7 @@ mod devices;
 mod duties;
 mod evidence;
 mod exchange;
+mod files;
 mod fork;
 mod history;
 mod lock;
@@ -38,7 +39,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::error::{Error, ErrorKind};
-use xunyuan_core::id::{ScopeId, UserId};
+use xunyuan_core::id::{FileHash, ScopeId, UserId};
 use xunyuan_core::projection;
 use xunyuan_core::wire::key::Key;
 use xunyuan_core::wire::pin::{Pin, Voucher};
@@ -49,10 +50,12 @@ pub use devices::{AuthFailure, Device, DeviceStatus, EnrollFailure, Invitation};
 pub use duties::{DutyFilter, DutyView, Look};
 pub use evidence::RefusedRun;
 pub use exchange::ExchangeFailure;
+pub use files::{Cleared, FileFailure, FileInfo, FileShown, FilesReport, Incomplete, Packed, Upload};
 pub use history::{LoggedChange, Said};
 pub use shared::{Poke, SERVER_USER};
 pub use verify::{BadRow, VerifyReport};
 
+use crate::vault::{Vault, VaultOptions};
 use shared::{Epochs, Identity, Shared};
 use writer::{Job, WriteFailure, Writer};
 
@@ -80,6 +83,8 @@ pub struct HubOptions {
     /// True for a command that works beside the process that serves: it takes no lock on the directory.
     /// SQLite keeps the two apart, and the serving process notices what the command published.
     pub beside: bool,
+    /// Where the bytes of files lie.
+    pub vault: VaultOptions,
 }
 
 impl HubOptions {
@@ -94,6 +99,7 @@ impl HubOptions {
             group_max: 64,
             idle_flush: IDLE_FLUSH,
             beside: false,
+            vault: VaultOptions::Directory,
         }
     }
 }
@@ -108,6 +114,12 @@ struct Inner {
     shared: Arc<Shared>,
     path: PathBuf,
     open: Mutex<Option<Open>>,
+    /// The bytes of files.
+    vault: Vault,
+    /// Held by who makes a thumbnail: one at a time.
+    thumbnails: Mutex<()>,
+    /// The last file that was looked at for clearing.
+    cleared_to: Mutex<Option<FileHash>>,
 }
 
 /// What a hub holds until it is closed. The lock goes last.
@@ -159,6 +171,12 @@ pub struct Stats {
     pub commits: u64,
     /// Writes in them.
     pub writes: u64,
+    /// Files that are here.
+    pub files: u64,
+    /// Their bytes.
+    pub file_bytes: u64,
+    /// Files that records name and that are not here.
+    pub files_missing: u64,
     /// Times that the writer waited for the disk: once for each transaction that changed something, and a
     /// few times when the write-ahead log is folded in.
     pub fsyncs: u64,
@@ -195,7 +213,15 @@ impl Hub {
         let writer = Writer::new(conn, shared.clone(), options.documents_max)?;
         let (jobs, thread) = writer::start(writer, options)?;
         let open = Mutex::new(Some(Open { jobs, thread, _lock: lock }));
-        let hub = Self { inner: Arc::new(Inner { shared, path, open }) };
+        let inner = Inner {
+            shared,
+            path,
+            open,
+            vault: Vault::open(dir, &options.vault)?,
+            thumbnails: Mutex::default(),
+            cleared_to: Mutex::default(),
+        };
+        let hub = Self { inner: Arc::new(inner) };
         if !hub.inner.shared.read(store::server::upkeep)?.is_empty() {
             hub.write(own::upkeep)?;
         }
@@ -289,7 +315,11 @@ impl Hub {
     pub fn stats(&self) -> Result<Stats, Error> {
         let counted = self.inner.shared.counters.read();
         self.inner.shared.read(|conn| {
+            let (files, file_bytes) = store::file::count(conn)?;
             Ok(Stats {
+                files,
+                file_bytes,
+                files_missing: store::file::missing_count(conn)?,
                 scopes: store::scope::all(conn)?.len() as u64,
                 records: store::log::count(conn)?,
                 documents: store::document::count(conn)?,

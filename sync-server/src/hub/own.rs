@@ -13,6 +13,7 @@ use xunyuan_core::wire::run;
 
 use super::admit::{log_run, op_counter, pack};
 use super::cache::Held;
+use super::files;
 use super::shared::Identity;
 use super::store::{
     self,
@@ -116,7 +117,9 @@ pub(super) fn project(writer: &mut Writer, scope: &ScopeId, document: DocumentId
         let Some(held) = writer.documents.take(&writer.conn, &catalog, document)? else { return Ok(()) };
         let model = held.document.model()?;
         writer.documents.put(held);
-        rows(&writer.conn, &catalog, scope, &model)
+        let projected = projection::project(&catalog, scope, &model)?;
+        projected.store(&writer.conn)?;
+        files::note(writer, scope, document, &projected.files)
     });
     projected.map(|_| ())
 }
@@ -143,7 +146,7 @@ pub(super) fn upkeep(writer: &mut Writer) -> Result<(), Error> {
     Ok(())
 }
 
-/// The one call into the projection, for admission and verification alike.
+/// The rows of a document once more, beside the stored ones.
 pub(super) fn rows(
     conn: &rusqlite::Connection,
     catalog: &Catalog,

@@ -197,6 +197,7 @@ pub(super) fn play(arguments: &[String]) {
         }
         "idle" => idle(&mut replica, &mut http, &mut content),
         "local" => local(&mut replica, &mut content),
+        "files" => super::files::send(&mut replica, &file),
         "check" => json!({"damaged": replica.check_store().expect("the store can be walked")}),
         other => panic!("no job is called {other}"),
     };

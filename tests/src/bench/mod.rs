@@ -7,6 +7,7 @@
 mod check;
 mod crowd;
 mod device;
+mod files;
 mod floor;
 mod line;
 mod live;
@@ -15,6 +16,7 @@ mod repair;
 mod reports;
 mod seed;
 mod shared;
+mod shelves;
 mod stage;
 mod table;
 mod upload;
@@ -65,7 +67,8 @@ impl Asked {
 }
 
 /// What there is to measure.
-const WORKLOADS: [&str; 11] = ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10"];
+const WORKLOADS: [&str; 13] =
+    ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W12", "W13"];
 
 /// Runs the benchmark, or one device of it.
 #[must_use]
@@ -126,6 +129,12 @@ fn run(asked: &Asked) {
     }
     if asked.wants("W10") {
         reports::measure(&mut table, scale(100_000));
+    }
+    if asked.wants("W12") {
+        files::measure(&mut table, scale(60), scale(20));
+    }
+    if asked.wants("W13") {
+        shelves::measure(&mut table, scale(1_000_000));
     }
     let mut out = std::io::stdout().lock();
     write!(out, "{table}").expect("stdout takes the table");

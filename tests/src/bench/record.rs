@@ -10,8 +10,9 @@ use serde_json::{Value as Json, json};
 use xunyuan_core::definition::{Definition, sample_organisation};
 use xunyuan_core::document::model::{Edit, Event, Stamped, Value};
 use xunyuan_core::document::{Document, RawChange, line_id};
-use xunyuan_core::id::{ActorId, DefinitionRef, DocumentId, UserId};
-use xunyuan_core::replica::{Answer, PhotoRef};
+use xunyuan_core::id::{ActorId, DefinitionRef, DocumentId, FileHash, UserId};
+use xunyuan_core::replica::Answer;
+use xunyuan_core::rules::file::FileRef;
 use xunyuan_core::rules::keys;
 
 /// Id of the checklist.
@@ -141,11 +142,11 @@ impl Content {
         let option = ["pass", "pass", "pass", "pass", "pass", "pass", "fail", "na"][self.rng.usize(..8)];
         let note = (self.rng.usize(..5) == 0).then(|| self.text(20));
         let photos = if self.rng.usize(..10) == 0 {
-            let sha256 = data_encoding::HEXLOWER.encode(&self.bytes::<32>());
-            vec![PhotoRef {
-                sha256,
+            vec![FileRef {
+                hash: FileHash(self.bytes()),
                 bytes: self.rng.u64(80_000..900_000),
                 media_type: "image/jpeg".to_owned(),
+                taken_at_ms: None,
             }]
         } else {
             Vec::new()
@@ -206,10 +207,11 @@ impl Written {
         let mut edits: Vec<Edit> =
             value.into_iter().map(|value| put(keys::item(&id), value, by, at_ms)).collect();
         edits.extend(note.map(|note| put(keys::note(&id), Value::Text(note), by, at_ms)));
-        edits.extend(photos.iter().map(|photo| {
-            let value = Value::Text(format!("{} {}", photo.bytes, photo.media_type));
-            put(keys::photo(&id, &photo.sha256), value, by, at_ms)
-        }));
+        edits.extend(
+            photos
+                .iter()
+                .map(|photo| put(keys::photo(&id, &photo.hash.to_string()), photo.element(), by, at_ms)),
+        );
         self.edit(&edits);
     }
 

@@ -21,8 +21,7 @@ const MARK_MB: f64 = 400.0;
 pub(super) fn measure(table: &mut Table, entries: usize) {
     let dir = TempDir::new().expect("a directory");
     let conn = Connection::open(dir.path().join("rows.sqlite3")).expect("a file");
-    conn.execute_batch(projection::SCHEMA).expect("the projection's schema");
-    conn.execute_batch(projection::FACTS_SCHEMA).expect("the schema of facts");
+    conn.execute_batch(&projection::STEPS.concat()).expect("the projection's schema");
     let catalog = catalog();
     conn.execute_batch("PRAGMA journal_mode = WAL; BEGIN").expect("a transaction");
     for at in 0..entries {

@@ -68,13 +68,22 @@ impl Stage {
 
     /// Enrols a device; its file is in memory until [`Stage::to_disk`].
     pub(super) fn enroll(&mut self, user: &str, file: &str) -> (Replica, PathBuf) {
-        let path = self.fast.path().join(file);
+        let (path, port) = (self.fast.path().join(file), self.port);
+        self.enroll_at(user, path, port)
+    }
+
+    /// The port that its servers will listen on.
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Enrols a device that reaches the branch at a port of the loopback, with its file in a place.
+    pub(super) fn enroll_at(&mut self, user: &str, path: PathBuf, port: u16) -> (Replica, PathBuf) {
         let entropy = self.content.bytes();
         let hub = self.hub();
         let invitation =
             hub.invite(&UserId::new(user), INVITATION_MS, now_ms(), entropy).expect("the branch invites");
-        let link =
-            format!("xunyuan://enroll?server=http://127.0.0.1:{}&code={}", self.port, invitation.secret);
+        let link = format!("xunyuan://enroll?server=http://127.0.0.1:{port}&code={}", invitation.secret);
         let moment = moment(&mut self.content);
         let enrollment = Enrollment::prepare(&link, "bench/1", &moment).expect("the link is well formed");
         let entropy = self.content.bytes();

@@ -6,6 +6,7 @@
 mod entries;
 mod exchange;
 mod forgotten;
+mod photos;
 mod power;
 mod restore;
 mod revoked;

@@ -85,7 +85,7 @@ fn sc_02() {
         said.sort_unstable();
         assert_eq!(said, [("u.pt01", "pass"), ("u.pt02", "fail")]);
         assert!(item.answers.iter().all(|stamped| stamped.at_ms > 0));
-        assert_eq!(item.photos, [photo(9).sha256]);
+        assert_eq!(item.photos, [photo(9).hash.to_string()]);
         let clashes = world.replica(device).conflicts().unwrap();
         let clash = clashes.iter().find(|clash| clash.document == sheet).unwrap();
         assert_eq!((clash.key.as_str(), clash.choices.len()), ("item/pp.fire.02", 2));
@@ -104,7 +104,7 @@ fn sc_02() {
     let item = view.sections.iter().flat_map(|section| &section.items).find(|item| item.id == "pp.fire.02");
     let item = item.unwrap();
     assert!(!item.is_clash && item.is_fail);
-    assert_eq!(item.photos, [photo(9).sha256]);
+    assert_eq!(item.photos, [photo(9).hash.to_string()]);
     assert!(!world.replica(b).conflicts().unwrap().iter().any(|clash| clash.document == sheet));
 }
 
@@ -122,7 +122,7 @@ fn sc_04() {
         assert_eq!(rows.len(), 1, "one finding, not two");
         let model = world.replica(device).model(rows[0].document).unwrap();
         let photos: Vec<&str> = model.elements("set/evidence/").collect();
-        assert_eq!(photos, [photo(1).sha256, photo(2).sha256]);
+        assert_eq!(photos, [photo(1).hash.to_string(), photo(2).hash.to_string()]);
         let statement = &model.texts["statement"];
         assert!(statement.contains("南门香樟断枝悬挂") && statement.contains("高约四米"), "{statement}");
         assert!(rows[0].number.is_some());

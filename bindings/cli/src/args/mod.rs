@@ -5,6 +5,7 @@
 
 mod drafts;
 mod entry;
+mod photos;
 mod report;
 mod zh;
 
@@ -18,6 +19,7 @@ use crate::failure::Failure;
 
 pub(crate) use drafts::DraftsCommand;
 pub(crate) use entry::{EntryCommand, ListArgs};
+pub(crate) use photos::{AttachArgs, PhotosCommand};
 pub(crate) use report::ReportArgs;
 
 /// Xunyuan on the command line: patrols and ledgers without signal, reconciled with the branch.
@@ -143,6 +145,9 @@ pub(crate) enum Command {
         record: String,
         /// Which sign-off (may be left out when there is only one)
         signoff: Option<String>,
+        /// The signature as drawn: SVG or PNG
+        #[arg(long, value_name = "FILE")]
+        drawn: Option<PathBuf>,
     },
     /// Complete an inspection; says what is still missing
     Complete {
@@ -200,6 +205,14 @@ pub(crate) enum Command {
         key: String,
         /// The number of the value that holds, as `conflicts` prints it
         choice: u32,
+    },
+    /// Put photos, papers, sounds or drawn signatures into a record
+    Attach(AttachArgs),
+    /// Photos and files: list with their state, retry, replace, discard, fetch, export
+    Photos {
+        /// What to do with them; without it those that wait are listed
+        #[command(subcommand)]
+        command: Option<PhotosCommand>,
     },
     /// What the branch refused: list, show, apply, export, discard
     Drafts {

@@ -7,10 +7,11 @@ use xunyuan_core::document::model::Value;
 use xunyuan_core::id::DocumentId;
 use xunyuan_core::projection::RowKind;
 use xunyuan_core::rules::entry::EntryView;
-use xunyuan_ffi::{forms, photo};
+use xunyuan_ffi::forms;
 
 use super::Fields;
 use super::inspection::unknown;
+use super::photos::keep;
 use crate::args::EntryCommand;
 use crate::device::Device;
 use crate::failure::Failure;
@@ -103,11 +104,14 @@ fn add(device: &mut Device<'_>, record: &str, field: &str, words: &[String]) -> 
 }
 
 /// The value of a field; photos are named by file, one on a line, and kept first.
-pub(super) fn field_value(device: &Device<'_>, field: &Field, text: &str) -> Result<Value, Failure> {
-    if matches!(field.kind, FieldType::Photos | FieldType::Signature) && !text.is_empty() {
+pub(super) fn field_value(device: &mut Device<'_>, field: &Field, text: &str) -> Result<Value, Failure> {
+    if field.kind == FieldType::Signature && !text.is_empty() {
+        return Ok(keep(device, Path::new(text))?.value());
+    }
+    if field.kind == FieldType::Photos && !text.is_empty() {
         let mut hashes = Vec::new();
         for file in text.lines() {
-            hashes.push(photo::keep(Path::new(file), &device.file)?.sha256);
+            hashes.push(keep(device, Path::new(file))?.hash.to_string());
         }
         return Ok(Value::Text(hashes.join(" ")));
     }
@@ -120,7 +124,7 @@ pub(super) fn field_value(device: &Device<'_>, field: &Field, text: &str) -> Res
     }
 }
 
-fn read_fields(device: &Device<'_>, ledger: &Ledger, words: &[String]) -> Result<Fields, Failure> {
+fn read_fields(device: &mut Device<'_>, ledger: &Ledger, words: &[String]) -> Result<Fields, Failure> {
     let mut fields = Fields::new();
     for (id, text) in assignments(words)? {
         let value = field_value(device, field_of(ledger, &id)?, &text)?;

@@ -9,9 +9,9 @@ use xunyuan_core::projection::RowKind;
 use xunyuan_core::replica::{Answer, Answered};
 use xunyuan_core::rules::codes::INCOMPLETE;
 use xunyuan_core::rules::sheet::{InspectionView, ItemView};
-use xunyuan_ffi::photo;
 
 use super::Fields;
+use super::photos::keep;
 use crate::args::{AmendArgs, AnswerArgs, StartArgs};
 use crate::device::Device;
 use crate::failure::Failure;
@@ -78,7 +78,7 @@ pub(super) fn answer(device: &mut Device<'_>, args: &AnswerArgs) -> Result<Repor
     let document = sheet(device, &args.record)?;
     let item = item_of(device, document, &args.item)?;
     let value = Some(device.reader().item(&item, &args.value)?);
-    let photos = args.photo.iter().map(|file| photo::keep(file, &device.file)).collect::<Result<_, _>>()?;
+    let photos = args.photo.iter().map(|file| keep(device, file)).collect::<Result<_, _>>()?;
     let answer = Answer { value, note: args.note.clone(), photos };
     let moment = device.moment()?;
     let answered = device.replica.answer(document, &args.item, answer, &moment)?;
@@ -109,7 +109,7 @@ pub(super) fn amend(device: &mut Device<'_>, args: &AmendArgs) -> Result<Report,
     }
     for word in &args.photo {
         for (item, file) in assignments(std::slice::from_ref(word))? {
-            let photo = photo::keep(Path::new(&file), &device.file)?;
+            let photo = keep(device, Path::new(&file))?;
             of_item(&mut answers, &item).photos.push(photo);
         }
     }
@@ -167,7 +167,14 @@ pub(super) fn line(
 }
 
 /// Signs at a place of the sheet; it may be left out where there is only one.
-pub(super) fn sign(device: &mut Device<'_>, record: &str, signoff: Option<&str>) -> Result<Report, Failure> {
+///
+/// With a file the signature is the drawn one.
+pub(super) fn sign(
+    device: &mut Device<'_>,
+    record: &str,
+    signoff: Option<&str>,
+    drawn: Option<&Path>,
+) -> Result<Report, Failure> {
     let document = sheet(device, record)?;
     let view = device.replica.inspection(document)?;
     let places: Vec<&str> =
@@ -177,8 +184,15 @@ pub(super) fn sign(device: &mut Device<'_>, record: &str, signoff: Option<&str>)
         (None, [only]) => only,
         (None, _) => return Err(unknown("sign-off", "", &places)),
     };
+    let drawn = drawn.map(|file| keep(device, file)).transpose()?;
     let moment = device.moment()?;
-    let view = device.replica.sign(document, place, &moment)?;
+    let view = match drawn {
+        Some(drawn) => {
+            device.replica.attach(document, place, &[drawn], None, &moment)?;
+            device.replica.inspection(document)?
+        }
+        None => device.replica.sign(document, place, &moment)?,
+    };
     Ok(sheet_report(device, &view, device.output.pick("已签字", "signed")))
 }
 

@@ -9,8 +9,8 @@ use crate::device::Device;
 use crate::failure::Failure;
 use crate::output::{Report, Tone};
 use crate::show::{
-    Listed, clashes_json, clashes_text, duty_json, entry_json, entry_text, history_json, history_text,
-    inspection_json, inspection_text, rows_json, rows_text,
+    Listed, clashes_json, clashes_text, counts_json, counts_line, duty_json, entry_json, entry_text,
+    history_json, history_text, inspection_json, inspection_text, rows_json, rows_text,
 };
 
 /// One record in full.
@@ -30,6 +30,12 @@ pub(super) fn show(device: &mut Device<'_>, record: &str) -> Result<Report, Fail
         }
     };
     report.json["pending"] = json!(pending);
+    let counts = device.replica.file_counts(row.document)?;
+    let page = device.page();
+    report.json["files"] = counts_json(&page, &counts);
+    if let Some(line) = counts_line(&page, &counts) {
+        report.text.push_str(&format!("\n{line}"));
+    }
     let next = continued_in(device, &row);
     report.json["continued_in"] = json!(next);
     if let Some(next) = next {

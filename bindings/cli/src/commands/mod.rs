@@ -11,6 +11,7 @@ mod entry;
 mod inspection;
 mod keys;
 mod lookup;
+mod photos;
 mod report;
 mod standing;
 
@@ -64,6 +65,11 @@ pub(crate) fn run(cli: &Cli, clock: &Clock, output: &Output) -> Result<Report, F
     let mut device = Device::open(named, &key, clock, output)?;
     let outcome = if let Command::Whoami = &cli.command {
         standing::whoami(&device)
+    } else if let Command::Photos { command } = &cli.command {
+        device.in_service().and_then(|()| {
+            let session = Session { carrier: &carrier()?, clock, key: &key, output };
+            photos::photos(&mut device, command.as_ref(), &session)
+        })
     } else {
         device.in_service().and_then(|()| on_device(&mut device, &cli.command))
     };
@@ -80,6 +86,7 @@ fn on_device(device: &mut Device<'_>, command: &Command) -> Result<Report, Failu
         | Command::Decrypt
         | Command::Rekey { .. }
         | Command::Completions { .. }
+        | Command::Photos { .. }
         | Command::Whoami => unreachable!("carried out by the caller"),
         Command::Drafts { command } => drafts::drafts(device, command.as_ref()),
         Command::Status => standing::status(device),
@@ -94,7 +101,10 @@ fn on_device(device: &mut Device<'_>, command: &Command) -> Result<Report, Failu
         Command::Note { record, item, text } => inspection::note(device, record, item, text),
         Command::Scan { record, code, damaged } => inspection::scan(device, record, code, damaged.as_deref()),
         Command::Line { record, group, fields } => inspection::line(device, record, group, fields),
-        Command::Sign { record, signoff } => inspection::sign(device, record, signoff.as_deref()),
+        Command::Sign { record, signoff, drawn } => {
+            inspection::sign(device, record, signoff.as_deref(), drawn.as_deref())
+        }
+        Command::Attach(args) => photos::attach(device, args),
         Command::Complete { record, with_gaps } => inspection::complete(device, record, *with_gaps),
         Command::Review { record, note } => inspection::review(device, record, note),
         Command::Amend(args) => inspection::amend(device, args),

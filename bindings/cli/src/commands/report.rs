@@ -3,9 +3,10 @@
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::json;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use xunyuan_core::report::{self, Format, Period, Request, Screen, Table};
+use xunyuan_ffi::files::{Printed, Shelf};
 use xunyuan_ffi::words::Lang;
 
 use crate::args::ReportArgs;
@@ -17,6 +18,8 @@ use crate::output::{self, Report};
 const LIST: &str = "list";
 /// Records between two moves of the progress bar.
 const STEP: u64 = 512;
+/// Bytes of photos that a page holds which is put out at once.
+const PICTURES_BYTES_SHOWN_MAX: u64 = 32 * 1024 * 1024;
 
 /// Makes a report, or lists what can be made.
 pub(super) fn report(device: &mut Device<'_>, args: &ReportArgs) -> Result<Report, Failure> {
@@ -37,11 +40,13 @@ pub(super) fn report(device: &mut Device<'_>, args: &ReportArgs) -> Result<Repor
     let table = made(device, args, format == Format::Html)?;
     let bytes = format.write(&table, Screen { columns: device.output.columns() })?;
     let Some(path) = &args.output else {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let mut text = Vec::new();
+        put_out(device, format, &bytes, PICTURES_BYTES_SHOWN_MAX, &mut text)?;
+        let text = String::from_utf8_lossy(&text).into_owned();
         let json = if format == Format::Json { report::json(&table) } else { json!({ "text": text }) };
         return Ok(Report::done(json, text));
     };
-    put(path, &bytes)?;
+    put(path, |file| put_out(device, format, &bytes, u64::MAX, file))?;
     let (file, rows) = (path.display().to_string(), table.rows.len());
     let said = match device.output.lang() {
         Lang::Zh => format!("{rows} 行,已写入 {file}"),
@@ -76,6 +81,31 @@ fn made(device: &mut Device<'_>, args: &ReportArgs, sheets: bool) -> Result<Tabl
     Ok(table?)
 }
 
+/// Puts a report out, photos in their places where it is a page; at most `most` bytes of them.
+fn put_out(
+    device: &Device<'_>,
+    format: Format,
+    bytes: &[u8],
+    most: u64,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    if format != Format::Html {
+        return out.write_all(bytes).map_err(|error| unwritten(&error));
+    }
+    let (shelf, english) = (Shelf::beside(&device.file), device.output.lang() == Lang::En);
+    let mut printed = Printed::new(&shelf, &device.replica, english, device.clock.read().1, most);
+    let page = String::from_utf8_lossy(bytes);
+    Ok(report::fill(&page, out, &mut |mark| printed.filling(mark))?)
+}
+
+fn unwritten(error: &std::io::Error) -> Failure {
+    Failure::storage(
+        "report_not_written",
+        format!("报表没有写成({error})"),
+        format!("the report was not written ({error})"),
+    )
+}
+
 fn listed(device: &Device<'_>) -> Report {
     let pick = |zh: &'static str, en: &'static str| device.output.pick(zh, en);
     let mut table = output::Table::new([pick("编号", "id"), pick("周期", "period"), pick("名称", "name")]);
@@ -95,23 +125,18 @@ fn listed(device: &Device<'_>) -> Report {
 }
 
 /// Writes the file whole or not at all: beside it first, then in its place.
-fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+fn put(path: &Path, write: impl FnOnce(&mut File) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.part", std::process::id()));
     let beside = PathBuf::from(beside);
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create_new(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    };
-    write().map_err(|error| {
+    let mut file = File::create_new(&beside).map_err(|error| unwritten(&error))?;
+    let written = write(&mut file).and_then(|()| {
+        file.sync_all().and_then(|()| std::fs::rename(&beside, path)).map_err(|error| unwritten(&error))
+    });
+    written.map_err(|failure| {
         // What is left of a failed attempt is nobody's; that it cannot be removed changes nothing.
         let _ = std::fs::remove_file(&beside);
-        Failure::storage(
-            "report_not_written",
-            format!("报表没有写成({error}):{}", path.display()),
-            format!("the report was not written ({error}): {}", path.display()),
-        )
+        let file = path.display();
+        failure.and(&format!("({file})"), &format!(" ({file})"))
     })
 }

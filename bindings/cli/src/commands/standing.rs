@@ -12,11 +12,11 @@ use xunyuan_ffi::words::Lang;
 
 use crate::args::SyncArgs;
 use crate::device::{APP, Device};
-use crate::failure::{EXIT_DONE, EXIT_ERASED, Failure, exit_of};
+use crate::failure::{EXIT_DONE, EXIT_ERASED, EXIT_REFUSED, Failure, exit_of};
 use crate::output::{Output, Report, Table, Tone};
 use crate::place;
 use crate::show::Page;
-use crate::sync::{Session, exit_status, outcome_json, outcome_lines, watch};
+use crate::sync::{Session, carried_json, carried_lines, exit_status, outcome_json, outcome_lines, watch};
 
 /// Who this replica writes for.
 pub(super) fn whoami(device: &Device<'_>) -> Result<Report, Failure> {
@@ -107,6 +107,8 @@ fn status_json(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
         "pending_records": status.pending_records,
         "refused_changes": status.refused_changes,
         "to_give_back": status.to_give_back,
+        "pending_files": status.pending_files,
+        "pending_file_bytes": status.pending_file_bytes,
         "refused": refused.collect::<Vec<_>>(),
         "conflicts": status.conflicts,
         "unprojected": status.unprojected,
@@ -127,6 +129,34 @@ fn clock_lines(out: &Output, status: &Status) -> Vec<String> {
     }
     let advice = out.pick("本机时钟可能不准,请校准", "the clock of this device is probably wrong: set it");
     vec![out.tone(Tone::Bad, &text), out.tone(Tone::Bad, advice)]
+}
+
+fn files_line(out: &Output, status: &Status) -> Option<String> {
+    let (count, bytes) = (status.pending_files, indicatif::HumanBytes(status.pending_file_bytes));
+    let label = out.pick("待上传的照片与附件", "photos and files to send");
+    (count > 0).then(|| out.tone(Tone::Warn, &format!("{label} {count}  ({bytes})  (xunyuan photos)")))
+}
+
+/// The scopes and how far each is.
+fn scope_lines(page: &Page<'_>, status: &Status) -> Vec<String> {
+    let out = page.output;
+    let mut table = Table::new(match out.lang() {
+        Lang::Zh => ["范围", "进度", "核对一致于", ""],
+        Lang::En => ["scope", "cursor", "proven at", ""],
+    });
+    for scope in &status.scopes {
+        table.row([
+            scope.scope.to_string(),
+            scope.cursor.to_string(),
+            scope.proven_at_ms.map_or_else(|| "-".to_owned(), |at| page.words.time(at)),
+            if scope.granted {
+                String::new()
+            } else {
+                out.pick("已无权限", "no longer granted").to_owned()
+            },
+        ]);
+    }
+    if table.is_empty() { Vec::new() } else { table.lines(out.columns()) }
 }
 
 fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &[RefusedChange]) -> String {
@@ -156,6 +186,7 @@ fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
         );
         lines.push(out.tone(Tone::Warn, &text));
     }
+    lines.extend(files_line(out, status));
     if status.to_give_back > 0 {
         lines.push(format!(
             "{} {}",
@@ -179,25 +210,10 @@ fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
     if !refused.is_empty() {
         lines.push(page.faint("  xunyuan drafts"));
     }
-    let mut table = Table::new(match out.lang() {
-        Lang::Zh => ["范围", "进度", "核对一致于", ""],
-        Lang::En => ["scope", "cursor", "proven at", ""],
-    });
-    for scope in &status.scopes {
-        table.row([
-            scope.scope.to_string(),
-            scope.cursor.to_string(),
-            scope.proven_at_ms.map_or_else(|| "-".to_owned(), |at| page.words.time(at)),
-            if scope.granted {
-                String::new()
-            } else {
-                out.pick("已无权限", "no longer granted").to_owned()
-            },
-        ]);
-    }
-    if !table.is_empty() {
+    let scopes = scope_lines(page, status);
+    if !scopes.is_empty() {
         lines.push(String::new());
-        lines.extend(table.lines(out.columns()));
+        lines.extend(scopes);
     }
     lines.join("\n")
 }
@@ -260,6 +276,8 @@ fn sync_one(session: &Session<'_>, file: &Path) -> (Json, Vec<String>, u8) {
         }
     };
     let outcome = session.exchange(&mut replica);
+    // Photos go after the text, and where the branch had the device erased they go too.
+    let carried = (outcome.failure.is_none() || outcome.wiped).then(|| session.files(file, &mut replica));
     let user = replica.user().clone();
     let person = replica.catalog().user(&user).map_or_else(|| user.to_string(), |known| known.name.clone());
     drop(replica);
@@ -270,8 +288,23 @@ fn sync_one(session: &Session<'_>, file: &Path) -> (Json, Vec<String>, u8) {
     if let Some(failure) = &outcome.failure {
         output.explain(&person, failure);
     }
-    let lines = outcome_lines(&outcome, output).into_iter().map(|line| format!("{person}  {line}")).collect();
-    (json, lines, exit_status(&outcome))
+    let mut lines = outcome_lines(&outcome, output);
+    let mut exit = exit_status(&outcome);
+    if let Some(carried) = carried {
+        json["files"] = carried_json(&carried);
+        lines.extend(carried_lines(&carried, output));
+        if let Some(failure) = &carried.failure {
+            output.explain(&person, failure);
+            exit = exit.max(exit_of(failure));
+            if json["error"].is_null() {
+                json["error"] = json!(failure);
+            }
+        }
+        if !carried.refused.is_empty() {
+            exit = exit.max(EXIT_REFUSED);
+        }
+    }
+    (json, lines.into_iter().map(|line| format!("{person}  {line}")).collect(), exit)
 }
 
 /// Writes everything of the replica to a new file, one JSON object on each line.

@@ -1,7 +1,7 @@
 //! What a person types, read as what the definitions hold.
 //!
-//! Receives texts and files, hands on typed values and photos. Which values are allowed is the
-//! core's business; here a text only becomes the right type.
+//! Receives texts, hands on typed values. Which values are allowed is the core's business; here a text
+//! only becomes the right type.
 
 mod value;
 mod when;

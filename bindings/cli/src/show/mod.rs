@@ -9,6 +9,7 @@ mod entry;
 mod inspection;
 mod inspection_text;
 mod page;
+mod photos;
 mod rows;
 mod slots;
 
@@ -20,6 +21,7 @@ pub(crate) use entry::{entry_json, entry_summary, entry_text};
 pub(crate) use inspection::{inspection_json, item_json, missing_json, score_json};
 pub(crate) use inspection_text::{header_text, inspection_text, item_text, missing_lines, score_text};
 pub(crate) use page::{Page, title_json};
+pub(crate) use photos::{counts_json, counts_line, file_json, files_lines};
 pub(crate) use rows::{
     Listed, clashes_json, clashes_text, history_json, history_text, row_json, rows_json, rows_text,
 };

@@ -6,5 +6,5 @@
 mod session;
 mod watch;
 
-pub(crate) use session::{Session, exit_status, outcome_json, outcome_lines};
+pub(crate) use session::{Session, carried_json, carried_lines, exit_status, outcome_json, outcome_lines};
 pub(crate) use watch::watch;

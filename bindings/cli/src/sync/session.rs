@@ -3,9 +3,11 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::time::Duration;
 use xunyuan_core::replica::Replica;
 use xunyuan_ffi::clock::Clock;
+use xunyuan_ffi::files::{Carried, Shelf};
 use xunyuan_ffi::net::Carrier;
 use xunyuan_ffi::sync::{Line, Outcome};
 use xunyuan_ffi::words::Lang;
@@ -45,6 +47,46 @@ impl Session<'_> {
         );
         bar.finish_and_clear();
         outcome
+    }
+
+    /// Carries photos and other files of a replica: those that wait to the branch, thumbnails and what was asked
+    /// for from it.
+    pub(crate) fn files(&self, file: &Path, replica: &mut Replica) -> Carried {
+        let line = Line { carrier: self.carrier, clock: self.clock, until: None };
+        let bar = self.file_bar();
+        let carried = line.files(
+            &Shelf::beside(file),
+            &mut |work| {
+                work(replica);
+                Ok(())
+            },
+            &mut |carried| {
+                let (count, left) = carried.left;
+                bar.set_length(carried.bytes_sent + left);
+                bar.set_position(carried.bytes_sent);
+                bar.set_message(match self.output.lang() {
+                    Lang::Zh => format!("还有 {count} 个文件"),
+                    Lang::En => format!("{count} files to go"),
+                });
+                true
+            },
+        );
+        bar.finish_and_clear();
+        carried
+    }
+
+    /// A bar of bytes, on a terminal and for people only.
+    fn file_bar(&self) -> ProgressBar {
+        if self.output.is_json() || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(0);
+        if let Ok(style) =
+            ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}")
+        {
+            bar.set_style(style);
+        }
+        bar
     }
 
     /// A spinner with counts, on a terminal and for people only; it appears once a second passed.
@@ -143,6 +185,51 @@ pub(crate) fn outcome_lines(outcome: &Outcome, output: &Output) -> Vec<String> {
         lines.push(output.tone(Tone::Warn, &format!("{text}{scope}")));
     }
     lines.extend(outcome.notices.iter().map(|notice| output.tone(Tone::Warn, output.lang().of(notice))));
+    lines
+}
+
+/// What a run of files brought, for programs.
+pub(crate) fn carried_json(carried: &Carried) -> Json {
+    let refused: Vec<Json> = carried
+        .refused
+        .iter()
+        .map(|(hash, refusal)| {
+            json!({
+                "sha256": hash.to_string(),
+                "code": refusal.code,
+                "zh": refusal.sentence.zh,
+                "en": refusal.sentence.en,
+            })
+        })
+        .collect();
+    json!({
+        "sent": carried.sent,
+        "bytes_sent": carried.bytes_sent,
+        "fetched": carried.fetched,
+        "thumbnails": carried.thumbnails,
+        "bytes_received": carried.bytes_received,
+        "refused": refused,
+        "error": carried.failure,
+    })
+}
+
+/// What a run of files brought, for a person.
+pub(crate) fn carried_lines(carried: &Carried, output: &Output) -> Vec<String> {
+    let mut lines = Vec::new();
+    if carried.sent + carried.fetched > 0 {
+        let (sent, fetched) = (carried.sent, carried.fetched);
+        let bytes = indicatif::HumanBytes(carried.bytes_sent + carried.bytes_received);
+        lines.push(match output.lang() {
+            Lang::Zh => format!("上传 {sent} 个照片与附件,下载 {fetched} 个({bytes})"),
+            Lang::En => format!("{sent} photos and files sent, {fetched} fetched ({bytes})"),
+        });
+    }
+    for (hash, refusal) in &carried.refused {
+        let label = output.pick("无法上传:", "cannot be sent: ");
+        let digits: String = hash.to_string().chars().take(8).collect();
+        let text = format!("{label}{digits}  {}", output.lang().of(&refusal.sentence));
+        lines.push(output.tone(Tone::Bad, &text));
+    }
     lines
 }
 

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
+use xunyuan_ffi::files::Carried;
 use xunyuan_ffi::net::{Backoff, Pokes};
 use xunyuan_ffi::place;
 use xunyuan_ffi::sync::Outcome;
 
-use super::session::{Session, outcome_json, outcome_lines};
+use super::session::{Session, carried_json, carried_lines, outcome_json, outcome_lines};
 use crate::failure::{Failure, FailureKind};
 use crate::output::Output;
 
@@ -125,6 +126,7 @@ impl Watched {
             }
         };
         let outcome = session.exchange(&mut replica);
+        let carried = (outcome.failure.is_none() || outcome.wiped).then(|| session.files(file, &mut replica));
         let user = replica.user().clone();
         let person =
             replica.catalog().user(&user).map_or_else(|| user.to_string(), |known| known.name.clone());
@@ -144,6 +146,9 @@ impl Watched {
         drop(replica);
         self.trace = trace(file);
         self.tell(session.output, (user.as_str(), &person), &outcome);
+        if let Some(carried) = &carried {
+            tell_files(session.output, (user.as_str(), &person), carried);
+        }
         self.due = Instant::now() + self.next_wait(&outcome, every);
         if erased { Break(true) } else { Continue(()) }
     }
@@ -178,6 +183,20 @@ impl Watched {
             return every;
         }
         self.backoff.next(outcome.retry_after_ms).min(every)
+    }
+}
+
+/// One line when photos or files moved.
+fn tell_files(output: &Output, (user, person): (&str, &str), carried: &Carried) {
+    if !carried.has_news() {
+        return;
+    }
+    if output.is_json() {
+        output.print(&json!({ "user": user, "files": carried_json(carried) }).to_string());
+        return;
+    }
+    for line in carried_lines(carried, output) {
+        output.print(&format!("{person}  {line}"));
     }
 }
 

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::{Choice, ClashRow, Filter, HistoryLine, LineKind, Projected, Row, RowKind, STEPS};
-use super::{conflicts, count, find, fingerprint, history, list, remove, row, search};
+use super::{conflicts, count, files_of, find, fingerprint, history, list, remove, row, search, uses_of};
 use crate::document::model::Value;
-use crate::id::{ContentHash, DefinitionRef, DocumentId, ScopeId, UserId};
+use crate::id::{ContentHash, DefinitionRef, DocumentId, FileHash, ScopeId, UserId};
+use crate::rules::file::{FileRef, NamedFile};
 
 fn opened() -> Connection {
     let conn = Connection::open_in_memory().unwrap();
@@ -78,6 +79,17 @@ fn sample(seed: u8) -> Projected {
         }],
         text: format!("QT-LY-20261120-000{seed}\nA7-000{seed}\n卫生间顶部滴水,怀疑楼上漏水 50%_off"),
         facts: format!("{{\"f\":{{\"seed\":{seed}}}}}"),
+        files: vec![NamedFile {
+            key: "set/photos/x".to_owned(),
+            file: FileRef {
+                hash: FileHash([seed; 32]),
+                bytes: 2_500_000,
+                media_type: "image/jpeg".to_owned(),
+                taken_at_ms: Some(1_000),
+            },
+            by: user.clone(),
+            at_ms: 1_000 * i64::from(seed),
+        }],
     }
 }
 
@@ -93,6 +105,19 @@ fn stored_records_come_back_as_they_went_in() {
     assert_eq!(row(&conn, projected.row.document).unwrap(), Some(projected.row.clone()));
     assert_eq!(history(&conn, projected.row.document).unwrap(), projected.history);
     assert_eq!(conflicts(&conn).unwrap(), projected.clashes);
+}
+
+#[test]
+fn files_are_found_by_record_and_by_hash() {
+    let conn = opened();
+    let one = sample(3);
+    one.store(&conn).unwrap();
+    assert_eq!(files_of(&conn, one.row.document).unwrap(), one.files);
+    let uses = uses_of(&conn, FileHash([3; 32])).unwrap();
+    assert_eq!(uses.len(), 1);
+    assert_eq!((uses[0].document, uses[0].scope.as_str()), (one.row.document, "pj.lanyuan/desk"));
+    remove(&conn, one.row.document).unwrap();
+    assert!(uses_of(&conn, FileHash([3; 32])).unwrap().is_empty());
 }
 
 #[test]

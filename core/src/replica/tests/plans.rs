@@ -9,10 +9,19 @@ use super::branch::Branch;
 use super::*;
 
 /// Tables that grow with the records on the device; the outbox grows with what waits alone.
-const GROWING: [&str; 7] =
-    ["record", "stub", "document", "outbox", "projected", "projected_person", "projected_history"];
+const GROWING: [&str; 9] = [
+    "record",
+    "stub",
+    "document",
+    "outbox",
+    "projected",
+    "projected_person",
+    "projected_history",
+    "projected_file",
+    "file",
+];
 /// Indexes that hold nothing but what waits.
-const SMALL: [&str; 7] = [
+const SMALL: [&str; 9] = [
     "document_waiting",
     "document_wanted",
     "record_former",
@@ -20,6 +29,8 @@ const SMALL: [&str; 7] = [
     "outbox_pending",
     "outbox_refused",
     "outbox_forked",
+    "file_waiting",
+    "file_wanted",
 ];
 
 thread_local! {

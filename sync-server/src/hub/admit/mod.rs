@@ -27,6 +27,7 @@ use super::cache::Held;
 use super::devices::Device;
 use super::evidence;
 use super::exchange::rejected;
+use super::files;
 use super::numbers;
 use super::own;
 use super::repair;
@@ -146,7 +147,10 @@ pub(super) fn push(
     }
     for ((scope, document), projected) in touched {
         match projected {
-            Some(projected) => projected.store(&writer.conn)?,
+            Some(projected) => {
+                projected.store(&writer.conn)?;
+                files::note(writer, &scope, document, &projected.files)?;
+            }
             None => own::project(writer, &scope, document)?,
         }
     }

@@ -8,6 +8,7 @@ pub(crate) mod definition;
 pub(crate) mod device;
 pub(crate) mod document;
 pub(crate) mod duty;
+pub(crate) mod file;
 pub(crate) mod invitation;
 pub(crate) mod log;
 pub(crate) mod refusal;

@@ -13,6 +13,8 @@ pub(super) const STEPS: &[&str] = &[
     UPKEEP,
     DUTIES,
     projection::LEAN_SCHEMA,
+    projection::FILES_SCHEMA,
+    FILES,
 ];
 
 /// The log and what stands around it.
@@ -225,4 +227,62 @@ CREATE TABLE duty_clock (
     rules TEXT NOT NULL,               -- the definitions that were in force
     sweep_id INTEGER                   -- rows of the projection up to here were looked at again; null when done
 ) STRICT;
+";
+
+/// The files that records name: what of them is here. The bytes lie elsewhere, by hash.
+const FILES: &str = "
+CREATE TABLE file (
+    -- A file that is here whole: a row is written after its bytes are on disk.
+    hash BLOB PRIMARY KEY,             -- SHA-256 of the bytes
+    bytes INTEGER NOT NULL,
+    media_type TEXT NOT NULL,          -- told by the bytes
+    received_at_ms INTEGER NOT NULL,   -- server clock
+    device BLOB NOT NULL,              -- who brought it
+    thumbnail INTEGER NOT NULL,        -- 0 not made yet, 1 made, 2 there is none
+    loose_at_ms INTEGER                -- since when no record names it; null while one does
+) STRICT, WITHOUT ROWID;
+CREATE INDEX file_loose ON file (loose_at_ms) WHERE loose_at_ms IS NOT NULL;
+
+CREATE TABLE file_total (
+    -- How many there are, so that nobody counts them.
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    count INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT;
+INSERT INTO file_total (id, count, bytes) VALUES (1, 0, 0);
+CREATE TRIGGER file_came AFTER INSERT ON file BEGIN
+    UPDATE file_total SET count = count + 1, bytes = bytes + new.bytes;
+END;
+CREATE TRIGGER file_went AFTER DELETE ON file BEGIN
+    UPDATE file_total SET count = count - 1, bytes = bytes - old.bytes;
+END;
+
+CREATE TABLE file_holder (
+    -- People who showed that they hold a file's bytes: by giving them, or by hashing them behind a challenge.
+    hash BLOB NOT NULL,
+    user TEXT NOT NULL,
+    PRIMARY KEY (hash, user)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE file_scope (
+    -- Scopes in which a file may be read: a record there names it, and whoever put it there had the bytes or
+    -- could read them elsewhere. Naming a hash alone opens nothing.
+    hash BLOB NOT NULL,
+    scope TEXT NOT NULL,
+    PRIMARY KEY (hash, scope)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE file_missing (
+    -- What records wait for.
+    document BLOB NOT NULL,
+    hash BLOB NOT NULL,
+    scope TEXT NOT NULL,
+    user TEXT NOT NULL,                -- who put it there
+    since_ms INTEGER NOT NULL,         -- server clock when the record came
+    PRIMARY KEY (document, hash)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX file_missing_by_hash ON file_missing (hash);
+CREATE INDEX file_missing_by_time ON file_missing (since_ms);
+
+INSERT OR IGNORE INTO upkeep (task) VALUES ('project');
 ";

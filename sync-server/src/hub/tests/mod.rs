@@ -4,6 +4,7 @@ mod admission;
 mod duties;
 mod enrolment;
 mod exchange;
+mod files;
 mod upkeep;
 mod writing;
 

@@ -109,10 +109,15 @@ fun text(value: String) = Value.Text(value)
 fun option(id: String, note: String? = null, photos: List<String> = emptyList()) =
     AnswerInput(value = Value.Text(id), note = note, photos = photos)
 
-/** A picture as a camera leaves it: the first bytes are what counts. */
+/** A grey picture, and behind its end a name that makes it another file than every other. */
 fun picture(name: String): File = File(freshDirectory(), "$name.jpg").also {
-    it.writeBytes(byteArrayOf(0xff.toByte(), 0xd8.toByte(), 0xff.toByte(), 0xe0.toByte()) + name.toByteArray())
+    it.writeBytes(java.util.Base64.getDecoder().decode(GREY) + name.toByteArray())
 }
+
+private const val GREY =
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDACgcHiMeGSgjISMtKygwPGRBPDc3PHtYXUlkkYCZlo+AjIqgtObDoKrarYqMyP/L2u71" +
+    "////m8H////6/+b9//j/wAALCAAIAAgBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAP/EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAI" +
+    "AQEAAD8AP//Z"
 
 /** A free patrol sheet of the sample organisation. */
 fun Replica.startPatrol(): SheetScreen = startSheet("tpl.park_patrol", "pj.lanyuan")

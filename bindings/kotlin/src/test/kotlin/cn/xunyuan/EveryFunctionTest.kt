@@ -95,6 +95,37 @@ class EveryFunctionTest {
     }
 
     @Test
+    fun files() {
+        val officer = noted(branch.enroll("u.pt01"))
+        val sheet = officer.startSheet("tpl.park_patrol", "pj.lanyuan").document
+        val attached = officer.attachFiles(sheet, "pp.green.02", listOf(picture("one").path, picture("two").path))
+        assertEquals(2u, attached.all)
+        val (one, two) = attached.files
+        assertTrue(File(one.thumbnail!!).isFile && File(one.original!!).isFile && one.state == FileState.Waiting)
+        val replaced = officer.replaceFile(sheet, one.sha256, picture("three").path)
+        assertTrue(replaced.files.none { it.sha256 == one.sha256 } && replaced.all == 2u)
+        assertEquals(1u, officer.discardFile(sheet, two.sha256, null).all)
+        val (kept) = officer.waitingFiles()
+        assertEquals(sheet, kept.document)
+        assertEquals(1u, officer.standing().pendingFiles)
+        assertTrue(officer.syncOnce(30_000u).isFinished)
+        val there = officer.files(sheet)
+        assertEquals(1u, there.atBranch)
+        assertEquals(FileState.Confirmed, there.files.single().state)
+        fails<SyncException.NotFound> { officer.retryFile("00".repeat(32)) }
+        fails<SyncException.Invalid> { officer.attachFiles(sheet, "pp.green.02", listOf("/nowhere.jpg")) }
+        val colleague = noted(branch.enroll("u.pt02"))
+        assertTrue(colleague.syncOnce(30_000u).isFinished)
+        val seen = colleague.files(sheet).files.single()
+        assertTrue(seen.state == FileState.AtBranch && seen.original == null && File(seen.thumbnail!!).isFile)
+        colleague.fetchFile(seen.sha256)
+        assertTrue(colleague.syncOnce(30_000u).isFinished)
+        assertTrue(File(colleague.files(sheet).files.single().original!!).isFile)
+        officer.shut()
+        colleague.shut()
+    }
+
+    @Test
     fun ledgers() {
         val desk = noted(branch.enroll("u.fd01"))
         val catalogue = desk.catalogue()

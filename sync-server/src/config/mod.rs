@@ -10,6 +10,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use xunyuan_core::error::{Error, ErrorKind};
 
+mod files;
+mod flags;
+
+pub use files::{FileConfig, FileStore};
+pub use flags::Flags;
+
 /// The file that is read when neither `--config` nor `XUNYUAN_CONFIG` names one and it exists.
 pub const DEFAULT_FILE: &str = "xunyuan-server.toml";
 
@@ -31,6 +37,15 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("XUNYUAN_POKE_STREAMS_MAX", "limits.poke_streams_max"),
     ("XUNYUAN_REQUEST_TIMEOUT_S", "limits.request_timeout_s"),
     ("XUNYUAN_STOP_GRACE_S", "limits.stop_grace_s"),
+    ("XUNYUAN_TRANSFERS_MAX", "limits.transfers_max"),
+    ("XUNYUAN_UPLOAD_DAYS", "limits.upload_days"),
+    ("XUNYUAN_LOOSE_FILE_DAYS", "limits.loose_file_days"),
+    ("XUNYUAN_FILES_STORE", "files.store"),
+    ("XUNYUAN_S3_ENDPOINT", "files.s3_endpoint"),
+    ("XUNYUAN_S3_BUCKET", "files.s3_bucket"),
+    ("XUNYUAN_S3_REGION", "files.s3_region"),
+    ("XUNYUAN_S3_ACCESS_KEY", "files.s3_access_key"),
+    ("XUNYUAN_S3_SECRET_KEY", "files.s3_secret_key"),
     ("XUNYUAN_LOG", "log.level"),
     ("XUNYUAN_LOG_FORMAT", "log.format"),
 ];
@@ -47,6 +62,8 @@ pub struct Config {
     pub tls: TlsConfig,
     /// How much the server takes on at once.
     pub limits: LimitConfig,
+    /// Where photos and other files lie.
+    pub files: FileConfig,
     /// What the server writes about itself to stderr.
     pub log: LogConfig,
 }
@@ -220,6 +237,12 @@ pub struct LimitConfig {
     /// How long a stopping server waits for running requests, seconds. `XUNYUAN_STOP_GRACE_S`,
     /// default 20.
     pub stop_grace_s: u64,
+    /// Files that are sent or fetched at the same time. `XUNYUAN_TRANSFERS_MAX`, default 32.
+    pub transfers_max: usize,
+    /// Days after which an upload ends of which nothing more came. `XUNYUAN_UPLOAD_DAYS`, default 7.
+    pub upload_days: u64,
+    /// Days for which a file stays that no record names any more. `XUNYUAN_LOOSE_FILE_DAYS`, default 30.
+    pub loose_file_days: u64,
 }
 
 impl Default for LimitConfig {
@@ -233,6 +256,9 @@ impl Default for LimitConfig {
             poke_streams_max: 2_000,
             request_timeout_s: 60,
             stop_grace_s: 20,
+            transfers_max: 32,
+            upload_days: 7,
+            loose_file_days: 30,
         }
     }
 }
@@ -262,74 +288,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
-}
-
-/// The settings that a command takes as flags; `--data` and `--config` belong to every command.
-#[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Settings")]
-pub struct Flags {
-    /// 监听地址 · Address and port to listen on, port 0 takes a free one [default: 127.0.0.1:7070]
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<SocketAddr>,
-    /// 登记链接所用的公开地址 · Address that enrolment links name
-    #[arg(long, value_name = "URL")]
-    pub public_url: Option<String>,
-    /// 何时不用 TLS;只写此参数表示总是 · When HTTP is spoken without TLS; alone it means always [default: loopback]
-    #[arg(long, value_name = "WHEN", num_args = 0..=1, default_missing_value = "always")]
-    pub plain_http: Option<PlainHttp>,
-    /// 证书(PEM),缺省为分公司自建 · Certificate (PEM), by default one that is made for the branch
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub tls_certificate: Option<PathBuf>,
-    /// 证书的私钥(PEM) · Private key of the certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
-    pub tls_key: Option<PathBuf>,
-    /// 自建证书的主机名和地址,逗号分隔 · Names and addresses for the certificate that is made, by commas
-    #[arg(long, value_name = "NAMES")]
-    pub tls_names: Option<String>,
-    /// 单次交换的最大字节数 · Largest exchange body, bytes [default: 4194304]
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..))]
-    pub body_bytes_max: Option<u32>,
-    /// 同时处理的交换数 · Exchanges that run at the same time [default: 32]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub exchanges_max: Option<u32>,
-    /// 日志过滤 · Log filter, e.g. warn,xunyuan_server=debug [default: info]
-    #[arg(long, value_name = "FILTER")]
-    pub log: Option<String>,
-    /// 日志格式 · Shape of a log line [default: text]
-    #[arg(long, value_name = "FORMAT")]
-    pub log_format: Option<LogFormat>,
-}
-
-impl Flags {
-    /// The flags that were given, by the dotted name of their setting.
-    #[must_use]
-    pub fn settings(&self) -> Vec<(&'static str, String)> {
-        let format = self.log_format.map(|format| match format {
-            LogFormat::Text => "text".to_owned(),
-            LogFormat::Json => "json".to_owned(),
-        });
-        let plain_http = self.plain_http.map(|when| match when {
-            PlainHttp::Loopback => "loopback".to_owned(),
-            PlainHttp::Always => "always".to_owned(),
-            PlainHttp::Never => "never".to_owned(),
-        });
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
-        [
-            ("listen.address", self.listen.map(|address| address.to_string())),
-            ("listen.public_url", self.public_url.clone()),
-            ("listen.plain_http", plain_http),
-            ("tls.certificate", path(&self.tls_certificate)),
-            ("tls.key", path(&self.tls_key)),
-            ("tls.names", self.tls_names.clone()),
-            ("limits.body_bytes_max", self.body_bytes_max.map(|n| n.to_string())),
-            ("limits.exchanges_max", self.exchanges_max.map(|n| n.to_string())),
-            ("log.level", self.log.clone()),
-            ("log.format", format),
-        ]
-        .into_iter()
-        .filter_map(|(key, value)| Some((key, value?)))
-        .collect()
-    }
 }
 
 /// Where the value of a setting came from.
@@ -423,7 +381,10 @@ impl Effective {
             .into_iter()
             .map(|(key, value)| {
                 let origin = self.origins.get(&key).copied().unwrap_or(Origin::Default);
-                (key, value.to_string(), origin)
+                let is_secret =
+                    key.ends_with("secret_key") && value.as_str().is_some_and(|key| !key.is_empty());
+                let shown = if is_secret { "\"***\"".to_owned() } else { value.to_string() };
+                (key, shown, origin)
             })
             .collect())
     }
@@ -536,10 +497,19 @@ mod tests {
         let mut named: Vec<&str> = VARIABLES.iter().map(|(_, key)| *key).collect();
         named.sort_unstable();
         assert_eq!(settings, named);
-        let source = include_str!("config.rs");
+        let source = [include_str!("mod.rs"), include_str!("files.rs")].concat();
         for (variable, _) in VARIABLES {
             assert!(source.contains(&format!("`{variable}`")), "{variable} is not named in a field's doc");
         }
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let file = "[files]\nstore = \"s3\"\ns3_bucket = \"photos\"\ns3_secret_key = \"hush\"\n";
+        let effective = Effective::lay(&[], none, file).unwrap();
+        let listed = format!("{:?} {:?}", effective.listing().unwrap(), effective.config);
+        assert!(!listed.contains("hush"), "{listed}");
+        assert!(matches!(effective.config.files.vault(), crate::vault::VaultOptions::Bucket(_)));
     }
 
     #[test]
