@@ -24,7 +24,8 @@ impl Case<'_> {
         let of_line = |line: LineView| {
             let written = line.fields.get(&dated.field)?;
             let day = self.day_in(&written.value)?;
-            let done = line.fields.get(&dated.done).map(|stamped| deed(&line.id, stamped.at_ms));
+            let done = line.fields.get(&dated.done);
+            let done = done.map(|stamped| self.record.deed_of_value(&line.id, stamped));
             let person = dated.who.as_ref().and_then(|who| line.fields.get(who)?.value.as_text());
             let person = person.map(|user| Owner::User(UserId::new(user)));
             Some(self.part(
@@ -54,7 +55,7 @@ impl Case<'_> {
             let Some(day) = day else { continue };
             let view = sheet.item(item);
             let done = view.answers.first().filter(|_| !view.is_fail && !view.is_clash);
-            let done = done.map(|stamped| deed(&keys::item(&item.id), stamped.at_ms));
+            let done = done.map(|stamped| self.record.deed_of_value(&keys::item(&item.id), stamped));
             let owner = Owner::Role(task.owner_role.clone());
             duties.push(self.part(&item.id, day, begun_ms, Some(&owner), done));
         }
@@ -83,10 +84,6 @@ impl Case<'_> {
             Value::Null | Value::Bool(_) | Value::Number(_) => None,
         }
     }
-}
-
-fn deed(event: &str, at_ms: i64) -> Deed {
-    Deed { event: event.to_owned(), at_ms, received_ms: None, is_suspicious: false }
 }
 
 /// What a duty about a part of a record is called: the item of the plan, or the first words of the line;

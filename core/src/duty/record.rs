@@ -1,6 +1,6 @@
 //! A record as rules look at it: its row, what its fields hold, its events with the times that count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Deed;
 use crate::definition::{Catalog, EVENT_DATA, Fact, FieldType, Guard, Ledger};
@@ -37,6 +37,8 @@ pub struct Record {
     /// The state after each event.
     pub(crate) states: Vec<String>,
     arrivals: BTreeMap<String, Arrival>,
+    /// People of whom a device's clock is no evidence.
+    doubted: BTreeSet<UserId>,
 }
 
 /// A time in which a record was in certain states.
@@ -64,13 +66,20 @@ impl Record {
                 LineKind::Value => put(&mut model, line),
             }
         }
-        Self { row, model, states, arrivals: BTreeMap::new() }
+        Self { row, model, states, arrivals: BTreeMap::new(), doubted: BTreeSet::new() }
     }
 
     /// The same with what the branch knows of the arrival of its events.
     #[must_use]
     pub fn with_arrivals(mut self, arrivals: BTreeMap<String, Arrival>) -> Self {
         self.arrivals = arrivals;
+        self
+    }
+
+    /// The same with the people whose clocks the branch doubts.
+    #[must_use]
+    pub fn with_doubts(mut self, doubted: BTreeSet<UserId>) -> Self {
+        self.doubted = doubted;
         self
     }
 
@@ -109,6 +118,16 @@ impl Record {
         let received_ms = arrival.map(|arrival| arrival.received_ms);
         let at_ms = received_ms.filter(|_| is_suspicious).unwrap_or(stamped.at_ms);
         Deed { event: line.to_owned(), at_ms, received_ms, is_suspicious }
+    }
+
+    /// The deed that a value says; when it arrived, nobody has written down.
+    pub(crate) fn deed_of_value(&self, event: &str, stamped: &Stamped) -> Deed {
+        Deed {
+            event: event.to_owned(),
+            at_ms: stamped.at_ms,
+            received_ms: None,
+            is_suspicious: self.doubted.contains(&stamped.by),
+        }
     }
 
     /// When an event counts as done: by its own clock, or by its arrival where that clock is no evidence.

@@ -4,6 +4,7 @@ use serde_json::json;
 use xunyuan_core::duty::Status;
 use xunyuan_core::id::DocumentId;
 use xunyuan_core::report::{Block, Request};
+use xunyuan_tests::world::DAY_MS;
 
 use super::stage::{Stage, Told, values};
 
@@ -152,4 +153,29 @@ fn sp_18_the_site_is_set_up_the_day_before() {
         replica.answer(plan, "ho.site.01", done, moment)
     });
     assert_eq!(guide, "role_not_allowed");
+}
+
+#[test]
+fn a_clock_that_is_off_proves_nothing_and_spoils_nothing_that_was_proven() {
+    let (mut stage, plan) = prepared();
+    stage.at("2027-01-17T15:00");
+    stage.meet();
+    stage.answer("u.sec03", plan, "ho.site.04", "done", "");
+    stage.meet();
+    // Two days later the lead's phone still shows the 17th; the other one has jumped a year ahead.
+    stage.at("2027-01-19T15:00");
+    let (lead, guard) = (stage.of("u.csl03"), stage.of("u.sec03"));
+    stage.world.devices[lead].ahead_ms = -2 * DAY_MS;
+    stage.world.devices[guard].ahead_ms = 365 * DAY_MS;
+    stage.answer("u.csl03", plan, "ho.site.01", "done", "");
+    stage.answer("u.sec03", plan, "ho.risk.03", "done", "");
+    stage.meet();
+    assert_eq!(owed(&stage, "ho.site.01").2, Status::Unknown, "neither kept nor missed");
+    assert_eq!(owed(&stage, "ho.risk.03").2, Status::Unknown);
+    assert_eq!(owed(&stage, "ho.site.04").2, Status::Met);
+    for device in [lead, guard] {
+        stage.world.devices[device].ahead_ms = 0;
+    }
+    stage.meet();
+    assert_eq!(owed(&stage, "ho.site.01").2, Status::Unknown, "what was doubtful stays so");
 }

@@ -1,7 +1,7 @@
 //! How duties stand, with everything that the branch knows: what arrived when, and who has not exchanged.
 
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use xunyuan_core::definition::{Catalog, Deadline, Rule};
 use xunyuan_core::duty::{
     self as engine, Days, Deed, Duty, Outcome, Record, Status, Subject, next_look_ms, people, risk_from_ms,
@@ -9,6 +9,7 @@ use xunyuan_core::duty::{
 };
 use xunyuan_core::error::Error;
 use xunyuan_core::id::{DeviceId, DocumentId, UserId};
+use xunyuan_core::limits::CLOCK_SKEW_SUSPICIOUS_MS;
 use xunyuan_core::projection::{self, Row};
 
 use super::{escalate, records};
@@ -40,6 +41,8 @@ pub(super) struct Bench<'c> {
     pub(super) escalated: u64,
     devices: BTreeMap<DeviceId, Known>,
     skews: BTreeMap<DeviceId, i64>,
+    /// People of whom a device's clock is no evidence.
+    doubted: BTreeSet<UserId>,
 }
 
 impl<'c> Bench<'c> {
@@ -55,18 +58,21 @@ impl<'c> Bench<'c> {
         days: &'c Days<'c>,
         now_ms: i64,
     ) -> Result<Self, Error> {
-        let (mut devices, mut skews) = (BTreeMap::new(), BTreeMap::new());
+        let (mut devices, mut skews, mut doubted) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         for row in store::device::all(conn)? {
             let mark = shared.seen.of(&row.device);
             let seen = mark.as_ref().map_or(&row.seen, |mark| &mark.seen);
             let last_seen_ms = mark.as_ref().map(|mark| mark.at_ms).or(row.last_seen_ms);
             skews.insert(row.device, seen.skew_ms);
             if row.revoked_at_ms.is_none() {
+                if seen.skew_ms.saturating_abs() > CLOCK_SKEW_SUSPICIOUS_MS {
+                    doubted.insert(row.user.clone());
+                }
                 let until_ms = last_seen_ms.filter(|_| seen.pending_changes == 0).unwrap_or(i64::MIN);
                 devices.insert(row.device, Known { user: row.user.clone(), until_ms, last_seen_ms });
             }
         }
-        Ok(Self { days, now_ms, born_ms: i64::MAX, escalated: 0, devices, skews })
+        Ok(Self { days, now_ms, born_ms: i64::MAX, escalated: 0, devices, skews, doubted })
     }
 
     pub(super) fn days_catalog(&self) -> &'c Catalog {
@@ -81,7 +87,7 @@ impl<'c> Bench<'c> {
     /// A record with what is known of its arrival.
     pub(super) fn record(&self, writer: &Writer, row: Row) -> Result<Record, Error> {
         let arrivals = duty::arrivals(&writer.conn, row.document, &self.skews)?;
-        Ok(self.plain(writer, row)?.with_arrivals(arrivals))
+        Ok(self.plain(writer, row)?.with_arrivals(arrivals).with_doubts(self.doubted.clone()))
     }
 
     /// A record as its rows say.
@@ -213,13 +219,22 @@ impl<'c> Bench<'c> {
     fn keep_evidence(&self, before: Option<&DutyRow>, duty: &mut Duty) {
         let Outcome::Done(deed) = &mut duty.outcome else { return };
         match before.map(|row| &row.outcome) {
+            // A clock that went wrong later takes nothing from what was proven before, and one that was put
+            // right proves nothing of what came earlier.
             Some(Outcome::Done(known)) if known.event == deed.event => {
-                deed.received_ms = known.received_ms;
-                if known.is_suspicious {
+                if known.is_suspicious || deed.is_suspicious {
                     *deed = known.clone();
+                } else {
+                    deed.received_ms = known.received_ms;
                 }
             }
-            _ if deed.received_ms.is_none() => deed.received_ms = Some(self.now_ms),
+            _ if deed.received_ms.is_none() => {
+                deed.received_ms = Some(self.now_ms);
+                // Only its arrival is evidence then.
+                if deed.is_suspicious {
+                    deed.at_ms = self.now_ms;
+                }
+            }
             _ => {}
         }
     }
