@@ -118,7 +118,8 @@ fn without_network_nothing_is_tried_until_a_person_wants_it() {
     let held = ready(&branch, "u.pt01", dir.path(), true);
     for network in [Network::Absent, Network::Metered] {
         held.set_network(network, None);
-        assert_eq!(held.standing().unwrap().activity, Activity::Paused, "{network:?}");
+        // What is under way ends first.
+        wait("it is paused", || held.standing().unwrap().activity == Activity::Paused);
         start(&held);
         std::thread::sleep(Duration::from_secs(4));
         assert!(pending(&held) > 0, "{network:?}: records wait");

@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(packer.finish().unwrap(), (2, 1));
         let mut archive = zip::ZipArchive::new(bytes).unwrap();
         let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
-        assert_eq!(names, ["QT-LY-1/0001-pp.fire.06.jpg", "____etc/0004-_.jpg", "manifest.json"]);
+        assert_eq!(names, ["QT-LY-1/0001-pp.fire.06.jpg", "___etc/0004-_.jpg", "manifest.json"]);
         let mut list = String::new();
         archive.by_name("manifest.json").unwrap().read_to_string(&mut list).unwrap();
         let list: serde_json::Value = serde_json::from_str(&list).unwrap();

@@ -20,7 +20,8 @@ struct Caller {
 
 impl Caller {
     fn new(branch: &Branch, token: String) -> Self {
-        let agent = Agent::config_builder().http_status_as_error(false).build().into();
+        let agent =
+            Agent::config_builder().http_status_as_error(false).max_idle_connections(0).build().into();
         Self { url: branch.url(), token, agent }
     }
 

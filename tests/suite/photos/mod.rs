@@ -10,22 +10,20 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 use xunyuan_core::replica::Replica;
-use xunyuan_tests::process::{Branch, xunyuan};
+use xunyuan_tests::process::{Branch, patrol, xunyuan};
 
-const ITEM: &str = "pp.green.02";
+pub(crate) const ITEM: &str = "pp.green.02";
 
 /// A free patrol with photos in one of its items.
-fn sheet_with(replica: &Path, files: &[PathBuf]) -> String {
-    let started =
-        xunyuan(replica, &["start", "--checklist", "tpl.park_patrol", "--project", "pj.lanyuan"]).good();
-    let sheet = started.json["document"].as_str().unwrap().to_owned();
+pub(crate) fn sheet_with(replica: &Path, files: &[PathBuf]) -> String {
+    let sheet = patrol(replica, &[]);
     let mut arguments = vec!["attach", &sheet, ITEM];
     arguments.extend(files.iter().map(|file| file.to_str().unwrap()));
     let _ = xunyuan(replica, &arguments).good();
     sheet
 }
 
-fn pending(replica: &Path) -> u64 {
+pub(crate) fn pending(replica: &Path) -> u64 {
     xunyuan(replica, &["status"]).good().json["pending_files"].as_u64().unwrap()
 }
 

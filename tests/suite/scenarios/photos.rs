@@ -10,23 +10,9 @@ use xunyuan_tests::cutter::Cutter;
 use xunyuan_tests::photos;
 use xunyuan_tests::process::{Branch, terminal, xunyuan};
 
-const ITEM: &str = "pp.green.02";
+use crate::photos::{ITEM, pending, sheet_with};
+
 const MB: usize = 1_000_000;
-
-/// Starts a free patrol and puts photos into one of its items.
-fn sheet_with(replica: &Path, files: &[std::path::PathBuf]) -> String {
-    let started =
-        xunyuan(replica, &["start", "--checklist", "tpl.park_patrol", "--project", "pj.lanyuan"]).good();
-    let sheet = started.json["document"].as_str().unwrap().to_owned();
-    let mut arguments = vec!["attach", &sheet, ITEM];
-    arguments.extend(files.iter().map(|file| file.to_str().unwrap()));
-    let _ = xunyuan(replica, &arguments).good();
-    sheet
-}
-
-fn pending(replica: &Path) -> u64 {
-    xunyuan(replica, &["status"]).good().json["pending_files"].as_u64().unwrap()
-}
 
 /// What the branch says of a record's photos; nothing while it does not have the record.
 fn at_branch(branch: &Branch, sheet: &str) -> Option<(u64, u64)> {

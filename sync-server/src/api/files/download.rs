@@ -12,7 +12,7 @@ use xunyuan_core::media::of_media_type;
 use super::{failed, hash_of};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::hub::FileInfo;
+use crate::hub::{Device, FileInfo};
 use crate::problem::Problem;
 use crate::vault::Piece;
 
@@ -28,9 +28,7 @@ pub(crate) async fn file(
     Path(hash): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let hash = hash_of(&hash)?;
-    let info = app.call(move |hub, _| hub.readable_file(&device.user, hash)).await?;
-    let info = info.map_err(|error| failed(&error))?.ok_or_else(unknown)?;
+    let info = readable(&app, device, &hash).await?;
     sent(&app, info, &headers).await
 }
 
@@ -41,10 +39,14 @@ pub(crate) async fn thumbnail(
     Path(hash): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let hash = hash_of(&hash)?;
-    let info = app.call(move |hub, _| hub.readable_file(&device.user, hash)).await?;
-    let info = info.map_err(|error| failed(&error))?.ok_or_else(unknown)?;
+    let info = readable(&app, device, &hash).await?;
     small(&app, info, &headers).await
+}
+
+async fn readable(app: &App, device: Device, hash: &str) -> Result<FileInfo, Problem> {
+    let hash = hash_of(hash)?;
+    let info = app.call(move |hub, _| hub.readable_file(&device.user, hash)).await?;
+    info.map_err(|error| failed(&error))?.ok_or_else(unknown)
 }
 
 /// A file as a response, for whoever may read it.

@@ -45,8 +45,10 @@ impl Phone {
     fn upload(&self, hub: &Hub, bytes: &[u8]) -> Result<(), FileFailure> {
         let FileRef { hash, bytes: length, .. } = named(bytes);
         let upload = hub.begin_upload(&self.device, hash, length)?;
-        let rest = &bytes[usize::try_from(upload.received).unwrap()..];
-        hub.vault().part(self.device.id, hash, length).unwrap().write(rest).unwrap();
+        if upload.received < length {
+            let rest = &bytes[usize::try_from(upload.received).unwrap()..];
+            hub.vault().part(self.device.id, hash, length).unwrap().write(rest).unwrap();
+        }
         hub.finish_upload(&self.device, hash, length, NINE)
     }
 
