@@ -178,11 +178,14 @@ impl Replica {
 
     /// Looks something up and puts it in words.
     fn look<T>(&self, look: impl FnOnce(&mut Scene<'_>) -> Result<T, Failure>) -> Result<T, SyncError> {
-        let lang = self.lang();
-        settled(lang, || {
-            let moment = self.held.clock().moment()?;
-            self.held.read(|replica| Scene::with(replica, &moment, lang, look))
-        })
+        let (mut look, mut seen) = (Some(look), None);
+        self.play(false, &mut |scene| {
+            if let Some(look) = look.take() {
+                seen = Some(look(scene)?);
+            }
+            Ok(Vec::new())
+        })?;
+        seen.ok_or_else(|| self.defect())
     }
 
     /// Does one thing for the person and puts what came of it in words; `act` also says which documents it
@@ -191,8 +194,36 @@ impl Replica {
         &self,
         act: impl FnOnce(&mut Scene<'_>) -> Result<(T, Vec<DocumentId>), Failure>,
     ) -> Result<T, SyncError> {
+        let (mut act, mut done) = (Some(act), None);
+        self.play(true, &mut |scene| {
+            let Some(act) = act.take() else { return Ok(Vec::new()) };
+            let (value, touched) = act(scene)?;
+            done = Some(value);
+            Ok(touched)
+        })?;
+        done.ok_or_else(|| self.defect())
+    }
+
+    /// Plays one call: all that surrounds it is here once, not in each of fifty functions of an app's library.
+    fn play(
+        &self,
+        acts: bool,
+        part: &mut dyn FnMut(&mut Scene<'_>) -> Result<Vec<DocumentId>, Failure>,
+    ) -> Result<(), SyncError> {
         let lang = self.lang();
-        settled(lang, || self.held.act(|replica, moment| Scene::with(replica, moment, lang, act)))
+        settled(lang, || {
+            if acts {
+                return self
+                    .held
+                    .act(|replica, moment| Ok(((), Scene::with(replica, moment, lang, &mut *part)?)));
+            }
+            let moment = self.held.clock().moment()?;
+            self.held.read(|replica| Scene::with(replica, &moment, lang, &mut *part).map(drop))
+        })
+    }
+
+    fn defect(&self) -> SyncError {
+        SyncError::of(self.lang(), &Failure::defect())
     }
 }
 
