@@ -160,4 +160,31 @@ mod tests {
         assert_eq!(FileKey::of_hex(&key.to_hex()), Some(key.clone()));
         assert_eq!(FileKey::of_hex(&key.to_hex().replace("07", "0G")), None);
     }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_spills_into_a_temporary_file_cannot_be_read() {
+        let file = path("spill");
+        let connection = opened(&file, Some(&FileKey::new([7; 32]))).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA temp_store = FILE; CREATE TEMP TABLE spill (text TEXT); PRAGMA temp.cache_size = 5;
+                 INSERT INTO spill
+                   WITH RECURSIVE n (value) AS (VALUES (1) UNION ALL SELECT value + 1 FROM n WHERE value < 60000)
+                   SELECT '地下二层消防栓' || value || hex(zeroblob(60)) FROM n;",
+            )
+            .unwrap();
+        // Such files have no name any more, so they are looked for among the open ones.
+        let open_files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let links: Vec<_> =
+            open_files.filter_map(|one| Some((std::fs::read_link(one.path()).ok()?, one.path()))).collect();
+        let temporary: Vec<Vec<u8>> = links
+            .iter()
+            .filter(|(to, _)| to.to_string_lossy().ends_with(" (deleted)"))
+            .map(|(_, path)| std::fs::read(path).unwrap())
+            .collect();
+        assert!(temporary.iter().any(|bytes| bytes.len() > 100_000), "nothing spilled: {links:?}");
+        let words = "消防栓".as_bytes();
+        assert!(!temporary.iter().any(|bytes| bytes.windows(words.len()).any(|window| window == words)));
+    }
 }

@@ -161,9 +161,8 @@ mod tests {
         let opened = |key| open(&file, &[ONE, FULL_TEXT], Sharing::Exclusive, key).unwrap();
         let connection = opened(None);
         connection.execute("INSERT INTO words (text) VALUES (?1)", [WORDS]).unwrap();
-        for number in 0..500 {
-            connection.execute("INSERT INTO a (x) VALUES (?1)", [number]).unwrap();
-        }
+        let many = "WITH RECURSIVE n (x) AS (VALUES (0) UNION ALL SELECT x + 1 FROM n WHERE x < 499)";
+        connection.execute(&format!("INSERT INTO a (x) {many} SELECT x FROM n"), []).unwrap();
         assert_eq!(recode(&file, None, Some(&one)).unwrap_err().kind(), ErrorKind::Busy);
         drop(connection);
         let held = read(&opened(None));
