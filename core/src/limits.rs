@@ -1,9 +1,13 @@
 //! Every limit of the product in one place; each has a clear error where it is enforced.
 
-/// Largest single change, bytes of its raw chunk.
-pub const CHANGE_BYTES_MAX: usize = 64 * 1024;
-/// Most operations in one change.
-pub const CHANGE_OPS_MAX: u64 = 4_096;
+/// Largest single change, bytes of its raw chunk: several texts of full length in one action.
+pub const CHANGE_BYTES_MAX: usize = 256 * 1024;
+/// Most operations in one change. A shared text takes one for each character that goes or comes: three texts
+/// of full length fit, or one that is written anew from end to end.
+pub const CHANGE_OPS_MAX: u64 = 32_768;
+/// Most operations of a change that stands behind another in its run: a larger one begins a run, so that what
+/// a run of few bytes may claim stays bounded.
+pub const FOLLOWING_OPS_MAX: u64 = 4_096;
 /// Most changes in one signed run.
 pub const RUN_CHANGES_MAX: usize = 256;
 /// Largest exchange body after decompression, bytes.

@@ -7,6 +7,7 @@ use xunyuan_core::error::{Error, ErrorKind};
 
 use crate::app::{App, Stop};
 use crate::door::Door;
+use crate::hub::Hub;
 use crate::routes;
 
 /// Serves until `until` resolves, then finishes what runs.
@@ -58,13 +59,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// How long arrivals are gathered before they are looked at.
 const GATHER: Duration = Duration::from_millis(400);
 
-/// Judges duties when records arrive and when time passes, until the server stops. What was due while it
-/// was off is caught up with at the first look.
+/// Writes the rows that a publication left for later, and judges duties when records arrive and when time
+/// passes, until the server stops. What was left or due while it was off is caught up with at the first look.
 async fn look_after_duties(app: App) {
     let mut pokes = app.hub.subscribe();
     loop {
-        let more = match app.call(|hub, now_ms| hub.look(now_ms)).await {
-            Ok(Ok(look)) => look.more,
+        let looked =
+            |hub: &Hub, now_ms| Ok::<_, Error>(if hub.write_rows()? { true } else { hub.look(now_ms)?.more });
+        let more = match app.call(looked).await {
+            Ok(Ok(more)) => more,
             Ok(Err(error)) => {
                 warn!(%error, "duties were not looked at");
                 false

@@ -111,7 +111,12 @@ fn on_sheet(seed: &mut Seed, replica: &mut Replica, sheet: DocumentId, moment: &
     let items: Vec<_> = view.sections.iter().flat_map(|section| &section.items).take(8).collect();
     let item = seed.pick(&items).id.clone();
     let number = u8::try_from(seed.below(4)).unwrap_or(0);
-    match seed.below(20) {
+    match seed.below(21) {
+        20 => match replica.upgrade_sheet(sheet, moment) {
+            // It is on the newest version already.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            done => done.map(drop),
+        },
         0 => replica.complete(sheet, true, moment).map(drop),
         1 => replica.review(sheet, "已看", moment).map(drop),
         2 => replica.amend(sheet, "补拍后更正", vec![(item, chosen("pass"))], moment).map(drop),
@@ -165,11 +170,14 @@ fn on_entry(seed: &mut Seed, replica: &mut Replica, entry: DocumentId, moment: &
         };
     }
     if view.transitions.is_empty() || seed.chance(40) {
-        let known: Vec<_> = EDITS.iter().filter(|(id, _)| has(id)).collect();
+        let mut known: Vec<(&str, &str)> = EDITS.into_iter().filter(|(id, _)| has(id)).collect();
+        // What a later version of the ledger asks for besides.
+        let extra = view.fields.iter().filter(|field| field.id.starts_with("extra"));
+        known.extend(extra.map(|field| (field.id.as_str(), "另记一笔")));
         if known.is_empty() {
             return Ok(());
         }
-        let (id, value) = **seed.pick(&known);
+        let (id, value) = *seed.pick(&known);
         return replica.edit_entry(entry, fields(&[(id, value)]), moment).map(drop);
     }
     let step = seed.pick(&view.transitions).id.clone();

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use xunyuan_core::definition::{Definition, DefinitionKind, embedded, sample_organisation};
+
+/// Id of the patrol checklist.
+pub const CHECKLIST: &str = "tpl.park_patrol";
 
 /// The patrol checklist as version 2: one item more, one less, and one with other options.
 ///
@@ -13,7 +16,7 @@ use xunyuan_core::definition::{Definition, DefinitionKind, embedded, sample_orga
 pub fn patrol_version_2() -> Definition {
     let first = embedded()
         .iter()
-        .find(|known| known.kind == DefinitionKind::Checklist && known.reference.id == "tpl.park_patrol")
+        .find(|known| known.kind == DefinitionKind::Checklist && known.reference.id == CHECKLIST)
         .expect("the patrol checklist is embedded");
     let mut json = read(first);
     json["version"] = 2.into();
@@ -39,6 +42,34 @@ pub fn patrol_version(version: u32) -> Definition {
     let mut added = items[1].clone();
     added["id"] = format!("pp.green.{}", 100 + version).into();
     items.push(added);
+    written(&json)
+}
+
+/// A ledger as a later version: a shared text or a plain field more, another option of its first choice, and the
+/// last option retired.
+///
+/// # Panics
+/// When no such ledger is embedded.
+#[must_use]
+pub fn ledger_version(id: &str, version: u32) -> Definition {
+    let first = embedded().iter().find(|known| known.reference.id == id).expect("the ledger is embedded");
+    let mut json = read(first);
+    json["version"] = version.into();
+    let fields = json["fields"].as_array_mut().expect("a ledger has fields");
+    let merge = if version % 2 == 0 { "text_crdt" } else { "lww" };
+    fields.push(json!({
+        "id": format!("extra{version}"),
+        "title": { "zh-CN": "补充", "en": "Extra" },
+        "type": "text",
+        "required": false,
+        "merge": merge,
+    }));
+    let options = fields.iter_mut().find_map(|field| field.get_mut("options")?.as_array_mut());
+    let options = options.expect("a ledger has a choice");
+    let mut added = options[0].clone();
+    added["id"] = format!("option{version}").into();
+    options.last_mut().expect("a choice has options")["retired"] = true.into();
+    options.push(added);
     written(&json)
 }
 

@@ -16,6 +16,8 @@ mod encryption;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
+mod long;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod mutants;

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::columns;
 use crate::error::{Error, ErrorKind};
 use crate::id::{ActorId, ChangeHash};
-use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX};
+use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX, FOLLOWING_OPS_MAX};
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const UNCOMPRESSED_CHANGE: u8 = 1;
@@ -38,6 +38,17 @@ pub struct RawChange {
     pub(super) parsed: Change,
 }
 
+/// What the beginning of a chunk says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// SHA-256 as Automerge defines it.
+    pub hash: ChangeHash,
+    /// Its author.
+    pub actor: ActorId,
+    /// Its place among the author's changes of the document, from 1.
+    pub seq: u64,
+}
+
 impl RawChange {
     /// Reads one chunk.
     ///
@@ -46,28 +57,51 @@ impl RawChange {
     /// larger than [`CHANGE_BYTES_MAX`], claim more than [`CHANGE_OPS_MAX`] operations, or make
     /// Automerge panic.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
-        if bytes.len() > CHANGE_BYTES_MAX {
-            return Err(malformed("变更超过大小上限", "the change is larger than allowed"));
-        }
-        if bytes.len() < 10 || bytes[..4] != MAGIC || bytes[8] != UNCOMPRESSED_CHANGE {
-            return Err(malformed("不是未压缩的变更块", "not an uncompressed change chunk"));
-        }
-        let hash: [u8; 32] = Sha256::digest(&bytes[8..]).into();
-        if bytes[4..8] != hash[..4] {
-            return Err(malformed("变更校验和不符", "the change's checksum is wrong"));
-        }
+        let hash = intact(&bytes)?;
         columns::check(&bytes)?;
         let parsed = catch_unwind(AssertUnwindSafe(|| Change::from_bytes(bytes.clone())))
             .map_err(|_| malformed("变更无法解析", "the change cannot be parsed"))?
             .map_err(|error| malformed("变更无法解析", "the change cannot be parsed").caused_by(error))?;
-        Self::checked(parsed, bytes, ChangeHash(hash))
+        Self::checked(parsed, bytes, hash)
+    }
+
+    /// Who a stored chunk says that it is, where its bytes are those that it was stored with.
+    ///
+    /// # Errors
+    /// `Protocol` when the checksum is not right or the beginning cannot be read.
+    pub fn seal(bytes: &[u8]) -> Result<Seal, Error> {
+        let hash = intact(bytes)?;
+        let mut reader = columns::Reader::of_chunk(bytes)?;
+        for _ in 0..reader.number()? {
+            reader.take(32)?;
+        }
+        Ok(Seal { hash, actor: ActorId::from_slice(reader.sized()?)?, seq: reader.number()? })
     }
 
     /// Wraps a change that this process made itself.
     pub(super) fn of_own(parsed: Change) -> Result<Self, Error> {
         let bytes = parsed.raw_bytes().to_vec();
+        if bytes.len() > CHANGE_BYTES_MAX || parsed.len() as u64 > CHANGE_OPS_MAX {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "一次保存的内容过多,没有保存;请分几次填写",
+                "this is too much to save at once and was not saved; write it in several steps",
+            ));
+        }
         let hash = ChangeHash(parsed.hash().0);
         Self::checked(parsed, bytes, hash)
+    }
+
+    /// How many operations it holds.
+    #[must_use]
+    pub const fn ops(&self) -> u64 {
+        (self.max_op + 1).saturating_sub(self.start_op)
+    }
+
+    /// True when it may stand behind another change in a signed run; a larger one begins a run.
+    #[must_use]
+    pub const fn may_follow(&self) -> bool {
+        self.ops() <= FOLLOWING_OPS_MAX
     }
 
     fn checked(parsed: Change, bytes: Vec<u8>, hash: ChangeHash) -> Result<Self, Error> {
@@ -102,6 +136,21 @@ impl RawChange {
         catch_unwind(AssertUnwindSafe(|| self.parsed.decode()))
             .map_err(|_| malformed("变更内容无法解码", "the change's operations cannot be decoded"))
     }
+}
+
+/// The hash of an uncompressed change chunk whose checksum is right.
+fn intact(bytes: &[u8]) -> Result<ChangeHash, Error> {
+    if bytes.len() > CHANGE_BYTES_MAX {
+        return Err(malformed("变更超过大小上限", "the change is larger than allowed"));
+    }
+    if bytes.len() < 10 || bytes[..4] != MAGIC || bytes[8] != UNCOMPRESSED_CHANGE {
+        return Err(malformed("不是未压缩的变更块", "not an uncompressed change chunk"));
+    }
+    let hash: [u8; 32] = Sha256::digest(&bytes[8..]).into();
+    if bytes[4..8] != hash[..4] {
+        return Err(malformed("变更校验和不符", "the change's checksum is wrong"));
+    }
+    Ok(ChangeHash(hash))
 }
 
 pub(super) fn malformed(zh: &str, en: &str) -> Error {

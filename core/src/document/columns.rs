@@ -280,8 +280,8 @@ mod tests {
     fn runs_are_counted_without_being_walked() {
         assert!(column(&[], Coding::Numbers));
         assert!(column(&[2, 7, 0x7e, 1, 2, 0, 5], Coding::Numbers), "two, two literal, five times none");
-        assert!(column(&[0x80, 0x20, 1], Coding::Numbers), "4,096 times");
-        assert!(!column(&[0x81, 0x20, 1], Coding::Numbers), "4,097 times");
+        assert!(column(&[0x80, 0x80, 0x02, 1], Coding::Numbers), "32,768 times");
+        assert!(!column(&[0x81, 0x80, 0x02, 1], Coding::Numbers), "32,769 times");
         let huge = [&[0xff; 8][..], &[0x3f, 1]].concat();
         assert!(!column(&huge, Coding::Numbers), "2^62 times");
         assert!(!column(&[0, 0xff, 0xff, 0xff, 0xff, 0x0f], Coding::Numbers), "2^32 times none");

@@ -8,7 +8,7 @@
 //! that the change's own past does not contain.
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
-use automerge::{Automerge, Change, ExpandedChange, ObjId, ReadDoc, ScalarValue};
+use automerge::{Automerge, Change, ObjId, ReadDoc, ScalarValue};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -68,8 +68,34 @@ struct Examination<'d> {
     events: BTreeSet<String>,
     /// Characters that the run inserted, by the text's operation counter.
     characters: HashSet<(u64, OpId)>,
-    /// Decoded changes of the document that characters were looked up in.
-    decoded: HashMap<automerge::ChangeHash, ExpandedChange>,
+    /// Changes of the document that characters were looked up in.
+    inserted: HashMap<automerge::ChangeHash, Inserted>,
+}
+
+/// Most changes whose characters are kept at hand: a text that more of them wrote reads some again.
+const INSERTED_MAX: usize = 64;
+
+/// What a change of the document inserted.
+struct Inserted {
+    actor: automerge::ActorId,
+    first_op: u64,
+    /// For each operation the text that it put a character into; 0 where it did something else.
+    texts: Vec<u32>,
+}
+
+impl Inserted {
+    fn of(change: &Change) -> Self {
+        let decoded = change.decode();
+        let text = |op: &Op| match &op.obj {
+            ObjectId::Id(object) if op.insert => u32::try_from(object.counter()).unwrap_or(0),
+            ObjectId::Id(_) | ObjectId::Root => 0,
+        };
+        Self {
+            first_op: decoded.start_op.get(),
+            texts: decoded.operations.iter().map(text).collect(),
+            actor: decoded.actor_id,
+        }
+    }
 }
 
 impl<'d> Examination<'d> {
@@ -108,7 +134,7 @@ impl<'d> Examination<'d> {
             registers: BTreeMap::new(),
             events: BTreeSet::new(),
             characters: HashSet::new(),
-            decoded: HashMap::new(),
+            inserted: HashMap::new(),
         })
     }
 
@@ -233,17 +259,17 @@ impl<'d> Examination<'d> {
         if self.outside.contains(&hash) {
             return Ok(false);
         }
-        if !self.decoded.contains_key(&hash) {
+        if !self.inserted.contains_key(&hash) {
             let change = self.document.automerge.get_change_by_hash(&hash).ok_or_else(missing)?;
-            self.decoded.insert(hash, change.decode());
+            if self.inserted.len() >= INSERTED_MAX {
+                self.inserted.clear();
+            }
+            self.inserted.insert(hash, Inserted::of(&change));
         }
-        let change = self.decoded.get(&hash).ok_or_else(missing)?;
-        let place = id.counter().checked_sub(change.start_op.get()).and_then(|at| usize::try_from(at).ok());
-        let op = place.and_then(|at| change.operations.get(at));
-        Ok(change.actor_id == *id.actor()
-            && op.is_some_and(|op| {
-                op.insert && matches!(&op.obj, ObjectId::Id(object) if object.counter() == text)
-            }))
+        let change = self.inserted.get(&hash).ok_or_else(missing)?;
+        let place = id.counter().checked_sub(change.first_op).and_then(|at| usize::try_from(at).ok());
+        let into = place.and_then(|at| change.texts.get(at));
+        Ok(change.actor == *id.actor() && into.is_some_and(|into| u64::from(*into) == text))
     }
 
     /// The operations that hold a key's current values in the run's past.

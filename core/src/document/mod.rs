@@ -22,8 +22,8 @@ use automerge::{Automerge, ObjId, ReadDoc, ScalarValue};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use change::RawChange;
 use change::malformed;
+pub use change::{RawChange, Seal};
 pub use genesis::genesis_actor;
 use model::{Edit, Model};
 pub use read::Size;

@@ -21,7 +21,7 @@ mod timeline;
 mod words;
 
 pub use files::{FileUse, files_of, uses_of};
-pub use fingerprint::fingerprint;
+pub use fingerprint::{fingerprint, fingerprint_of};
 pub use project::{project, write};
 pub use read::{Filter, conflict_count, conflicts, count, find, history, list, row};
 pub use row::{Choice, ClashRow, HistoryLine, LineKind, Projected, Row, RowKind, forget_removed, remove};

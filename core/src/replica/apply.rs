@@ -13,6 +13,8 @@ use crate::error::{Error, ErrorKind};
 use crate::exchange::{Asked, SentRun, page};
 use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId};
 use crate::projection;
+use crate::rules::codes;
+use crate::store::damaged;
 use crate::store::documents::{self, DocumentRow, RecordRow};
 use crate::store::outbox::{self, OutboxRow};
 use crate::store::scopes::{self, ScopeRow};
@@ -66,7 +68,8 @@ impl Arrival {
                     documents::insert(connection, &row)?;
                 }
                 documents::insert_record(connection, record)?;
-                outbox::remove(connection, record.document, hashes)
+                outbox::remove(connection, record.document, hashes)?;
+                damaged::came_back(connection, record.document, hashes, codes::BUILDS_ON_DAMAGED)
             }
             Self::Stub { scope, seq, document, last_hash, chain } => {
                 stubs::insert(connection, scope, *seq, *document, *last_hash, *chain)
@@ -253,7 +256,8 @@ impl Replica {
             Body::Own(last_hash) => {
                 let mut rows = outbox::covered_by(self.store.reader(), record.document, *last_hash)?;
                 rows.retain(|row| !tally.covered.contains(&row.hash));
-                if rows.is_empty() {
+                // One that is not here to its end was damaged, or written by another copy of this store.
+                if rows.last().is_none_or(|row| row.hash != *last_hash) {
                     let Some((run, hashes, last_seq)) =
                         self.given_back(scope, record.document, *last_hash)?
                     else {

@@ -1,7 +1,7 @@
 //! Work that the branch refused: kept as drafts until the person decides.
 //!
-//! A draft is what was refused of one record from one author id on, and what builds on it. The record is
-//! shown without it. It can be looked at, written again onto the record as it is today, taken out as a
+//! A draft is what was refused of one record from one author id on, and what builds on it. Unsent work that a
+//! damage of the file took stands among the drafts as well (see `heal`). The record is shown without it. It can be looked at, written again onto the record as it is today, taken out as a
 //! file, or given up; only the person does any of these.
 
 use serde_json::{Value as Json, json};
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::Replica;
 use super::build;
 use super::draft::Draft;
+use super::heal;
 use super::refused::Group;
 use crate::definition::{MergePolicy, Title};
 use crate::document::RawChange;
@@ -56,6 +57,8 @@ pub struct DraftView {
     pub steps: Vec<DraftStep>,
     /// False when a part of it cannot be read here; it can still be taken out as a file.
     pub is_readable: bool,
+    /// Where a part of it cannot be read: text that can be made out in its bytes.
+    pub words: Vec<String>,
 }
 
 /// One thing that was written.
@@ -111,18 +114,26 @@ pub(super) struct Said {
     pub(super) edits: Vec<Edit>,
 }
 
+impl Reading {
+    /// True when it can be written again: the record takes it in, or it is all values and events, which say by
+    /// themselves what they are.
+    fn is_applicable(&self) -> bool {
+        let edits = || self.changes.iter().flat_map(|said| &said.edits);
+        self.is_whole || (self.is_readable && !edits().any(|edit| matches!(edit, Edit::Text { .. })))
+    }
+}
+
 impl Replica {
     /// What the branch refused, oldest first; nothing of it was dropped.
     ///
     /// # Errors
     /// Storage errors.
     pub fn drafts(&self) -> Result<Vec<RefusedDraft>, Error> {
-        self.grouped()?.values().map(|group| self.summary(group)).collect::<Result<Vec<_>, _>>().map(
-            |mut all| {
-                all.sort_by_key(|draft| (draft.first_written_at_ms, draft.id));
-                all
-            },
-        )
+        let mut all =
+            self.grouped()?.values().map(|group| self.summary(group)).collect::<Result<Vec<_>, _>>()?;
+        all.extend(self.damaged_drafts()?);
+        all.sort_by_key(|draft| (draft.first_written_at_ms, draft.id));
+        Ok(all)
     }
 
     /// One draft with what it says.
@@ -130,6 +141,9 @@ impl Replica {
     /// # Errors
     /// `NotFound` for an unknown draft, storage errors.
     pub fn draft_view(&self, id: ActorId) -> Result<DraftView, Error> {
+        if let Some(row) = self.damaged(id)? {
+            return Ok(heal::view(&row));
+        }
         let group = self.draft_group(id)?;
         let reading = self.read(&group.rows)?;
         let definition = &reading.row.definition;
@@ -162,7 +176,9 @@ impl Replica {
                 steps.push(DraftStep { title, at_ms, content });
             }
         }
-        Ok(DraftView { draft: self.summary(&group)?, steps, is_readable: reading.is_readable })
+        let unread: Vec<&OutboxRow> = group.rows.iter().filter(|_| !reading.is_readable).collect();
+        let words = unread.into_iter().flat_map(|row| heal::words_in(&row.bytes)).collect();
+        Ok(DraftView { draft: self.summary(&group)?, steps, is_readable: reading.is_readable, words })
     }
 
     /// Writes a draft again onto the record as it is today, in the person's name and with the times of
@@ -176,18 +192,17 @@ impl Replica {
     /// `NotFound` for an unknown draft, `Refused` when a rule still says no, `Invalid` when a part cannot
     /// be read; nothing is written then and the draft stays.
     pub fn apply_draft(&mut self, id: ActorId, moment: &Moment) -> Result<u32, Error> {
+        if self.damaged(id)?.is_some() {
+            return Err(unreadable());
+        }
         let group = self.draft_group(id)?;
         let reading = self.read(&group.rows)?;
         self.still_granted(&reading.row.scope)?;
         if !group.lost.is_empty() {
             return self.offer_again(&group);
         }
-        if !reading.is_whole {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                "草稿中有本机读不出的内容,不能重新提交;请导出后联系分公司",
-                "a part of the draft cannot be read here, so it cannot be applied; export it and tell the branch",
-            ));
+        if !reading.is_applicable() {
+            return Err(unreadable());
         }
         let mut draft = self.draft(reading.row.document, moment)?;
         let mut works = Vec::new();
@@ -209,6 +224,9 @@ impl Replica {
     /// # Errors
     /// `NotFound` for an unknown draft, storage errors.
     pub fn export_draft(&self, id: ActorId) -> Result<Vec<u8>, Error> {
+        if let Some(row) = self.damaged(id)? {
+            return Ok(heal::exported(&row));
+        }
         let rows = self.draft_group(id)?.rows;
         let view = self.draft_view(id)?;
         let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
@@ -247,6 +265,9 @@ impl Replica {
     /// # Errors
     /// `NotFound` for an unknown draft, storage errors.
     pub fn discard_draft(&mut self, id: ActorId, moment: &Moment) -> Result<u32, Error> {
+        if let Some(row) = self.damaged(id)? {
+            return self.discard_damaged(&row, moment);
+        }
         let group = self.draft_group(id)?;
         let draft = self.summary(&group)?;
         let note = DiscardedRow {
@@ -403,7 +424,15 @@ fn leave(connection: &rusqlite::Connection, group: &Group) -> Result<(), Error> 
     withdrawn::drop_texts(connection)
 }
 
-fn refusal_json(refusal: &Refusal) -> Json {
+fn unreadable() -> Error {
+    Error::new(
+        ErrorKind::Invalid,
+        "草稿中有本机读不出的内容,不能重新提交;请导出后联系分公司",
+        "a part of the draft cannot be read here, so it cannot be applied; export it and tell the branch",
+    )
+}
+
+pub(super) fn refusal_json(refusal: &Refusal) -> Json {
     json!({ "code": refusal.code, "zh": refusal.sentence.zh, "en": refusal.sentence.en })
 }
 

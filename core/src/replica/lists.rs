@@ -10,6 +10,7 @@ use crate::id::{ActorId, DefinitionRef, DocumentId, ScopeId, UserId};
 use crate::limits::CLOCK_SKEW_SUSPICIOUS_MS;
 use crate::projection::{self, ClashRow, Filter, HistoryLine, Row};
 use crate::rules::keys::{self, Key};
+use crate::store::damaged;
 use crate::store::documents::{self, RecordRow};
 use crate::store::former;
 use crate::store::outbox;
@@ -29,6 +30,8 @@ pub struct Status {
     pub pending_files: u32,
     /// Their bytes.
     pub pending_file_bytes: u64,
+    /// Unsent changes that a damage of the file took; they stand among the drafts.
+    pub damaged_changes: u32,
     /// Records that the server has lost and gets back with the next exchanges.
     pub to_give_back: u32,
     /// Clashes that wait for a decision.
@@ -209,6 +212,7 @@ impl Replica {
             pending_changes: count(pending),
             pending_records: count(records.len()),
             refused_changes: count(self.refused()?.len()),
+            damaged_changes: damaged::count(connection)?,
             to_give_back: former::waiting_count(connection)?,
             conflicts: projection::conflict_count(connection)?,
             unprojected: documents::unprojected_count(connection)?,
@@ -293,6 +297,14 @@ impl Replica {
     /// Storage errors.
     pub fn fingerprint(&self, scope: &ScopeId) -> Result<[u8; 32], Error> {
         projection::fingerprint(self.store.reader(), scope)
+    }
+
+    /// Hash of all rows of one record.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub fn fingerprint_of(&self, document: DocumentId) -> Result<[u8; 32], Error> {
+        projection::fingerprint_of(self.store.reader(), document)
     }
 }
 

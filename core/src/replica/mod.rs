@@ -15,6 +15,7 @@ mod entry;
 mod files;
 mod fork;
 mod giveback;
+mod heal;
 mod inspection;
 mod later;
 mod lists;
@@ -65,7 +66,7 @@ pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 13] = [
+pub(crate) const STEPS: [&str; 14] = [
     schema::STEP_1,
     projection::SCHEMA,
     schema::STEP_2,
@@ -79,6 +80,7 @@ pub(crate) const STEPS: [&str; 13] = [
     schema::STEP_8,
     projection::FILES_SCHEMA,
     schema::STEP_9,
+    schema::STEP_10,
 ];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.
@@ -150,9 +152,10 @@ impl Replica {
         sqlite::recode(path, from, to)
     }
 
-    fn of_store(store: Store) -> Result<Self, Error> {
+    fn of_store(mut store: Store) -> Result<Self, Error> {
         let identity = identity::load(store.reader())?;
-        let catalog = load_catalog(store.reader())?;
+        let catalog = heal::definitions(&mut store)?;
+        heal::outbox(&mut store)?;
         let mut exchange = Exchange::default();
         exchange.wake();
         Ok(Self {
@@ -258,7 +261,8 @@ impl Replica {
             let row = DocumentRow { actor: Some(actor), ..row };
             let is_previous =
                 |own: &Written| change.actor == own.change.actor && change.deps == [own.change.hash];
-            let follows = written.last().is_some_and(is_previous) || self.builds_on_own(&row, &change)?;
+            let follows = change.may_follow()
+                && (written.last().is_some_and(is_previous) || self.builds_on_own(&row, &change)?);
             written.push(Written { row, change, follows, model });
         }
         Ok(written)

@@ -17,6 +17,8 @@ use crate::exchange::compare::Held;
 use crate::exchange::mending::Session;
 use crate::exchange::{Asked, AskedRepair};
 use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId};
+use crate::rules::codes;
+use crate::store::damaged;
 use crate::store::documents::{self, DocumentRow, RecordRow};
 use crate::store::repair::{self, Stored};
 use crate::store::scopes::{self, ScopeRow};
@@ -437,6 +439,7 @@ fn place_row(
             documents::insert(connection, &document)?;
             documents::insert_record(connection, &row)?;
             outbox::remove(connection, record.document, &hashes)?;
+            damaged::came_back(connection, record.document, &hashes, codes::BUILDS_ON_DAMAGED)?;
             Ok(Some((record.document, last_seq)))
         }
         Body::Stub { last_hash, .. } => {

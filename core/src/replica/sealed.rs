@@ -21,6 +21,10 @@ use crate::time::Moment;
 
 /// Most values copied in one change.
 const COPIED_TOGETHER_MAX: usize = 32;
+/// Most bytes of text copied in one change, but for the last value.
+const COPIED_BYTES_MAX: usize = 64 * 1024;
+/// A text of more bytes is copied after the beginning, where it need not stand there.
+const BEGINNING_TEXT_BYTES_MAX: usize = 2_000;
 
 impl Replica {
     /// Goes on with a sealed record in its continuation: the one that is here already, or a new one that
@@ -53,7 +57,7 @@ impl Replica {
             Some(ledger) => self.begin_entry(&mut draft, &ledger, &old, data, moment)?,
             None => begin_sheet(&mut draft, &old, data),
         };
-        for chunk in rest.chunks(COPIED_TOGETHER_MAX) {
+        for chunk in together(&rest) {
             works.push(close(&mut draft));
             for (key, value) in chunk {
                 if self.may_put(&draft, key, value, moment) {
@@ -96,6 +100,9 @@ impl Replica {
                     Some(MergePolicy::TextCrdt) => {
                         draft.put_text(id, key.clone(), old.texts.get(id).map_or("", String::as_str));
                     }
+                    Some(_) if !ledger.field(id).is_some_and(|field| field.required) && is_long(&value) => {
+                        rest.push((key, value));
+                    }
                     Some(_) => draft.put(key, value),
                 },
                 Some(_) => rest.push((key, value)),
@@ -113,6 +120,27 @@ impl Replica {
         let author = Author { user: &self.identity.user, is_server: false };
         rules::check(&self.catalog, draft.scope(), &author, &draft.model, &[edit]).is_ok()
     }
+}
+
+/// Values in groups that one change each takes.
+fn together(mut values: &[(String, Value)]) -> Vec<&[(String, Value)]> {
+    let mut groups = Vec::new();
+    while !values.is_empty() {
+        let mut bytes = 0;
+        let fits = values.iter().take(COPIED_TOGETHER_MAX).take_while(|(key, value)| {
+            let is_within = bytes <= COPIED_BYTES_MAX;
+            bytes += key.len() + value.as_text().map_or(0, str::len);
+            is_within
+        });
+        let (group, rest) = values.split_at(fits.count());
+        groups.push(group);
+        values = rest;
+    }
+    groups
+}
+
+fn is_long(value: &Value) -> bool {
+    value.as_text().is_some_and(|text| text.len() > BEGINNING_TEXT_BYTES_MAX)
 }
 
 /// Refuses one more change where the document holds as many as it may.

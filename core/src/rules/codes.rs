@@ -64,5 +64,9 @@ pub const INCOMPLETE: &str = "incomplete";
 pub const OWN_WORK: &str = "own_work";
 /// The work builds on changes that the branch refused.
 pub const BUILDS_ON_REFUSED: &str = "builds_on_refused";
+/// The work could not be read any more when the device's file was opened.
+pub const DAMAGED: &str = "damaged";
+/// The work builds on changes that a damage of the device's file took.
+pub const BUILDS_ON_DAMAGED: &str = "builds_on_damaged";
 /// The record holds as many changes as one may and is sealed.
 pub const DOCUMENT_FULL: &str = "document_full";

@@ -146,11 +146,32 @@ pub(crate) fn remove_definition(connection: &Connection, reference: &DefinitionR
 pub(crate) fn definitions(connection: &Connection) -> Result<Vec<(DefinitionRef, Vec<u8>)>, Error> {
     let mut statement =
         connection.prepare_cached("SELECT id, version, hash, json FROM definition ORDER BY id, version")?;
-    let rows = statement.query_map([], |row| {
-        let hash = ContentHash(bytes(row, 2)?);
-        Ok((DefinitionRef { id: row.get(0)?, version: row.get(1)?, hash }, row.get(3)?))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    Ok(statement.query_map([], definition_row)?.collect::<Result<_, _>>()?)
+}
+
+/// The definition versions whose rows can be read, where some cannot.
+pub(crate) fn readable_definitions(connection: &Connection) -> Result<Vec<(DefinitionRef, Vec<u8>)>, Error> {
+    let mut statement = connection.prepare("SELECT id, version, hash, json FROM definition")?;
+    let mut rows = statement.query([])?;
+    let mut readable = Vec::new();
+    while let Some(row) = rows.next()? {
+        readable.extend(definition_row(row));
+    }
+    Ok(readable)
+}
+
+/// Holds exactly these definition versions from now on.
+pub(crate) fn replace_definitions(
+    connection: &Connection,
+    definitions: &[(DefinitionRef, Vec<u8>)],
+) -> Result<(), Error> {
+    connection.execute("DELETE FROM definition", [])?;
+    definitions.iter().try_for_each(|(reference, json)| insert_definition(connection, reference, json))
+}
+
+fn definition_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(DefinitionRef, Vec<u8>)> {
+    let hash = ContentHash(bytes(row, 2)?);
+    Ok((DefinitionRef { id: row.get(0)?, version: row.get(1)?, hash }, row.get(3)?))
 }
 
 /// Keeps the certificate of the enrolment.

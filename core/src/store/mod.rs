@@ -4,6 +4,7 @@
 //! document says nor how rows for lists are made; the replica writes those in the same transaction.
 //! A row of the outbox without an answer *is* the pending mark.
 
+pub(crate) mod damaged;
 pub mod documents;
 pub mod files;
 pub(crate) mod former;
@@ -175,10 +176,11 @@ impl Store {
 }
 
 /// What a revoked device erases.
-const ERASED: [&str; 14] = [
+const ERASED: [&str; 15] = [
     "record",
     "stub",
     "outbox",
+    "damaged",
     "document",
     "definition",
     "scope",

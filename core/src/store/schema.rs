@@ -234,3 +234,20 @@ CREATE TABLE person_seen (
 
 UPDATE document SET projected = 0;
 ";
+
+/// What a damage of the file left of changes that nobody else has.
+pub const STEP_10: &str = "
+CREATE TABLE damaged (
+  -- unsent changes whose bytes are not those that were written: kept until their author decides
+  ordinal INTEGER PRIMARY KEY,     -- its place in the outbox
+  id BLOB NOT NULL,                -- names it to the person, 16 bytes
+  document BLOB NOT NULL,          -- the record it was written into; zeros where that is not known either
+  scope TEXT NOT NULL,
+  definition_id TEXT NOT NULL,
+  definition_version INTEGER NOT NULL,
+  definition_hash BLOB NOT NULL,
+  hash BLOB,                       -- under which the branch may have it
+  written_at_ms INTEGER NOT NULL,
+  bytes BLOB NOT NULL              -- the chunk as it is now
+) STRICT;
+";

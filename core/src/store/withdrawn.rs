@@ -76,7 +76,8 @@ pub(crate) fn remove(connection: &Connection, scope: &ScopeId) -> Result<(), Err
         "DELETE FROM stub WHERE scope = ?1",
         "DELETE FROM outbox WHERE scope = ?1 AND refusal_code IS NULL",
         "DELETE FROM document WHERE scope = ?1
-           AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.document = document.document)",
+           AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.document = document.document)
+           AND NOT EXISTS (SELECT 1 FROM damaged WHERE damaged.document = document.document)",
         "UPDATE document SET actor = NULL, projected = 1, wanted = 0, received_at_ms = 0 WHERE scope = ?1",
     ] {
         connection.execute(sql, [scope.as_str()])?;

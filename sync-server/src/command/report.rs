@@ -89,6 +89,7 @@ fn make(
         english: context.lang == Lang::En,
         sheets: format == Format::Html,
     };
+    hub.write_all_rows()?;
     let bar = bar(context, context.lang.pick("报表", "report"), hub.stats()?.documents);
     let table = hub.report(&request, &mut |seen| {
         if seen % STEP == 0 {

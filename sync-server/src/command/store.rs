@@ -106,6 +106,8 @@ fn copy_files(context: &Context, hub: &Hub, to: &Path) -> Result<u64, Error> {
 /// Checks every chain, hash, signature, digest and row from zero, and hashes every file again.
 pub(super) fn verify(context: &Context, skip_files: bool) -> Result<Report, Error> {
     let hub = context.hub()?;
+    // Where that fails, verification says what is left.
+    let _ = hub.write_all_rows();
     let records = hub.stats()?.records;
     let bar = bar(context, context.lang.pick("核验", "verify"), records);
     let verified = hub.verify(|done| bar.set_position(done));
@@ -125,6 +127,7 @@ pub(super) fn verify(context: &Context, skip_files: bool) -> Result<Report, Erro
         "files_missing": files.missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "files_damaged": files.damaged.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "files_unknown": files.unknown,
+        "waiting_rows": report.waiting_rows,
         "first_bad": bad.map(|bad| json!({"scope": bad.scope, "seq": bad.seq, "reason": bad.reason})),
     });
     let lang = context.lang;
@@ -143,7 +146,12 @@ pub(super) fn verify(context: &Context, skip_files: bool) -> Result<Report, Erro
                 "完好(范围 / 流水 / 变更 / 签名 / 文档 / 照片):",
                 "all is well (scopes / records / changes / signatures / documents / photos):",
             );
-            Report::done(json, format!("{text} {counts}"))
+            let waiting = match report.waiting_rows {
+                0 => String::new(),
+                rows if lang == Lang::Zh => format!("\n有 {rows} 条记录的列表行正在重写,本次未核对"),
+                rows => format!("\nrows of {rows} records are being written again and were not compared"),
+            };
+            Report::done(json, format!("{text} {counts}{waiting}"))
         }
         None => {
             let (missing, damaged) = (files.missing.len(), files.damaged.len());

@@ -1,11 +1,13 @@
 //! Copies of the branch's data: a backup while the server runs, and the records as lines of JSON.
 
 use data_encoding::{BASE64, HEXLOWER};
+use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 use xunyuan_core::error::{Error, ErrorKind};
+use xunyuan_core::id::ScopeId;
 
 use super::Hub;
 use super::store::{self, log::LogRow};
@@ -48,7 +50,7 @@ impl Hub {
 
     fn copy(&self, path: &Path, progress: &mut impl FnMut(BackupProgress)) -> Result<(), Error> {
         let source = store::open_reader(&self.inner.path)?;
-        let mut target = rusqlite::Connection::open(path)?;
+        let mut target = Connection::open(path)?;
         {
             let backup = Backup::new(&source, &mut target)?;
             loop {
@@ -77,26 +79,47 @@ impl Hub {
     /// What `line` returns, and `Storage` or `Corrupt` when reading fails.
     pub fn export_records(&self, mut line: impl FnMut(&str) -> Result<(), Error>) -> Result<u64, Error> {
         self.inner.shared.read(|conn| {
-            let mut count = 0;
-            for (scope, _) in store::scope::all(conn)? {
-                store::log::read_after(conn, &scope, 0, |row| {
-                    let mut record = record(&row);
-                    record["scope"] = json!(scope.as_str());
-                    if row.run.is_none()
-                        && let Some((reference, content)) =
-                            store::definition::of_document(conn, row.document)?
-                    {
-                        record["definition"] = named(&reference);
-                        record["content"] = serde_json::from_slice(&content).unwrap_or_default();
-                    }
-                    line(&record.to_string())?;
-                    count += 1;
-                    Ok(true)
-                })?;
-            }
-            Ok(count)
+            let scopes = store::scope::all(conn)?;
+            let counts = scopes.iter().map(|(scope, _)| export(conn, scope, 0, &mut line));
+            counts.sum()
         })
     }
+
+    /// As [`Hub::export_records`], for the records of one log after a row that is known already.
+    ///
+    /// # Errors
+    /// As [`Hub::export_records`].
+    pub fn export_after(
+        &self,
+        scope: &ScopeId,
+        seq: u64,
+        mut line: impl FnMut(&str) -> Result<(), Error>,
+    ) -> Result<u64, Error> {
+        self.inner.shared.read(|conn| export(conn, scope, seq, &mut line))
+    }
+}
+
+fn export(
+    conn: &Connection,
+    scope: &ScopeId,
+    after: u64,
+    line: &mut impl FnMut(&str) -> Result<(), Error>,
+) -> Result<u64, Error> {
+    let mut count = 0;
+    store::log::read_after(conn, scope, after, |row| {
+        let mut record = record(&row);
+        record["scope"] = json!(scope.as_str());
+        if row.run.is_none()
+            && let Some((reference, content)) = store::definition::of_document(conn, row.document)?
+        {
+            record["definition"] = named(&reference);
+            record["content"] = serde_json::from_slice(&content).unwrap_or_default();
+        }
+        line(&record.to_string())?;
+        count += 1;
+        Ok(true)
+    })?;
+    Ok(count)
 }
 
 fn named(reference: &xunyuan_core::id::DefinitionRef) -> serde_json::Value {

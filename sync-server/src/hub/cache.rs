@@ -98,6 +98,11 @@ impl Documents {
         }
     }
 
+    /// True when a document is in memory.
+    pub(super) fn holds(&self, id: DocumentId) -> bool {
+        self.held.contains_key(&id)
+    }
+
     /// Puts a document back; the one that was not used for longest leaves when there are too many.
     pub(super) fn put(&mut self, held: Held) {
         let id = held.document.id();

@@ -8,7 +8,7 @@ use xunyuan_core::wire::log::definition_document;
 
 use super::store::{self, definition::DefinitionRow, log::Origin};
 use super::writer::Writer;
-use super::{Hub, WriteFailure, own};
+use super::{Hub, WriteFailure, rows};
 
 /// What became of one definition that was handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ impl Hub {
     /// Publishes definition versions, all or none. Handing in the same twice changes nothing.
     ///
     /// The first call must bring the organisation along: it names the branch whose definitions these are.
+    /// In a branch with many documents their rows are written again later ([`Hub::write_rows`]).
     ///
     /// # Errors
     /// `Refused` when a version was published with other content (both hashes are named) or when there is
@@ -107,7 +108,7 @@ fn publish(writer: &mut Writer, definitions: &[Definition], now_ms: i64) -> Resu
     if any_new {
         let catalog = load(&writer.conn)?;
         writer.put_catalog(catalog);
-        own::project_all(writer)?;
+        rows::write_again(writer)?;
     }
     Ok(published)
 }

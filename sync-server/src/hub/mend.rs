@@ -14,8 +14,8 @@ use xunyuan_core::wire::{key, run};
 
 use super::admit::op_counter;
 use super::devices::Device;
-use super::own;
 use super::repair::link;
+use super::rows;
 use super::store;
 use super::store::document::{ActorRow, DocumentRow};
 use super::store::log::{LogRow, Origin, RUN, RunRow};
@@ -174,7 +174,7 @@ fn close(writer: &mut Writer, scope: &ScopeId, (first, last): (u64, u64)) -> Res
     writer.documents.clear();
     for document in touched {
         recount(writer, document)?;
-        match own::project(writer, scope, document) {
+        match rows::project(writer, scope, document) {
             // More of it is missing; its rows stay as they were until that is back.
             Err(error) if error.kind() == ErrorKind::Protocol => {}
             projected => projected?,

@@ -24,6 +24,7 @@ mod pull;
 mod readmit;
 mod repair;
 mod reports;
+mod rows;
 mod shared;
 mod store;
 #[cfg(test)]
@@ -39,7 +40,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::error::{Error, ErrorKind};
-use xunyuan_core::id::{FileHash, ScopeId, UserId};
+use xunyuan_core::id::{DocumentId, FileHash, ScopeId, UserId};
 use xunyuan_core::projection;
 use xunyuan_core::wire::key::Key;
 use xunyuan_core::wire::pin::{Pin, Voucher};
@@ -163,6 +164,8 @@ pub struct Stats {
     pub documents: u64,
     /// Documents in memory.
     pub documents_in_memory: u64,
+    /// Documents whose rows wait to be written again.
+    pub waiting_rows: u64,
     /// Devices ever enrolled.
     pub devices: u64,
     /// Refused runs that are kept.
@@ -222,9 +225,8 @@ impl Hub {
             cleared_to: Mutex::default(),
         };
         let hub = Self { inner: Arc::new(inner) };
-        if !hub.inner.shared.read(store::server::upkeep)?.is_empty() {
-            hub.write(own::upkeep)?;
-        }
+        // Few documents are done here; of more, the rest waits.
+        hub.write_rows()?;
         Ok(hub)
     }
 
@@ -308,6 +310,14 @@ impl Hub {
         self.inner.shared.read(|conn| projection::fingerprint(conn, scope))
     }
 
+    /// Hash of all rows of one record.
+    ///
+    /// # Errors
+    /// `Storage` or `Corrupt` when reading fails.
+    pub fn fingerprint_of(&self, document: DocumentId) -> Result<[u8; 32], Error> {
+        self.inner.shared.read(|conn| projection::fingerprint_of(conn, document))
+    }
+
     /// What the hub counts of itself.
     ///
     /// # Errors
@@ -324,6 +334,7 @@ impl Hub {
                 records: store::log::count(conn)?,
                 documents: store::document::count(conn)?,
                 documents_in_memory: counted.documents as u64,
+                waiting_rows: rows::waiting(conn)?,
                 devices: store::device::count(conn)?,
                 refusals: store::refusal::count(conn)?,
                 commits: counted.commits,

@@ -15,6 +15,7 @@ use xunyuan_core::rules::{entry, keys, number};
 
 use super::cache::Held;
 use super::own;
+use super::rows;
 use super::store;
 use super::writer::Writer;
 
@@ -52,7 +53,7 @@ pub(super) fn learn(writer: &mut Writer, held: &Held, now_ms: i64) -> Result<(),
         if is_double {
             writer.about(row.document, |writer| renumber(writer, row.document, &number, now_ms))?;
             // Its row must say so before the next number is learnt: that may be the one it got.
-            own::project(writer, &row.scope, row.document)?;
+            rows::project(writer, &row.scope, row.document)?;
         }
     }
     Ok(())

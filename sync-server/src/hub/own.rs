@@ -1,24 +1,18 @@
-//! What the branch itself writes, as changes of its own actor: official numbers and notes on late edits;
-//! and the rows that lists read.
+//! What the branch itself writes, as changes of its own actor: official numbers and notes on late edits.
 
 use std::collections::BTreeMap;
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::document::line_id;
 use xunyuan_core::document::model::{Edit, Event, Model, Value};
 use xunyuan_core::error::Error;
-use xunyuan_core::id::{ActorId, DocumentId, ScopeId, short_hash};
-use xunyuan_core::projection;
+use xunyuan_core::id::{ActorId, DocumentId, short_hash};
 use xunyuan_core::rules::{self, Author, entry, keys};
 use xunyuan_core::wire::run;
 
 use super::admit::{log_run, op_counter, pack};
 use super::cache::Held;
-use super::files;
 use super::shared::Identity;
-use super::store::{
-    self,
-    log::{Origin, RunRow},
-};
+use super::store::log::{Origin, RunRow};
 use super::writer::Writer;
 
 /// What the branch notes when content arrives on a record that meanwhile reached a final state.
@@ -105,53 +99,4 @@ fn write(
     };
     log_run(writer, &scope, document, &origin, &row, held)?;
     Ok(())
-}
-
-/// The task of writing the rows of every document again.
-const PROJECT: &str = "project";
-
-/// Writes the rows of a document that has changed. One that cannot be read keeps the rows it had.
-pub(super) fn project(writer: &mut Writer, scope: &ScopeId, document: DocumentId) -> Result<(), Error> {
-    let catalog = writer.catalog.clone();
-    let projected = writer.about(document, |writer| {
-        let Some(held) = writer.documents.take(&writer.conn, &catalog, document)? else { return Ok(()) };
-        let model = held.document.model()?;
-        writer.documents.put(held);
-        let projected = projection::project(&catalog, scope, &model)?;
-        projected.store(&writer.conn)?;
-        files::note(writer, scope, document, &projected.files)
-    });
-    projected.map(|_| ())
-}
-
-/// Writes the rows of every document again: rows also say what definitions make of a document, such as
-/// when it is due, and those have changed.
-pub(super) fn project_all(writer: &mut Writer) -> Result<(), Error> {
-    for (scope, _) in store::scope::all(&writer.conn)? {
-        for document in store::document::of_scope(&writer.conn, &scope)? {
-            project(writer, &scope, document)?;
-        }
-    }
-    Ok(())
-}
-
-/// Does what schema steps left to be done once: rows of a new kind are written for every document.
-pub(super) fn upkeep(writer: &mut Writer) -> Result<(), Error> {
-    for task in store::server::upkeep(&writer.conn)? {
-        if task == PROJECT {
-            project_all(writer)?;
-        }
-        store::server::upkeep_done(&writer.conn, &task)?;
-    }
-    Ok(())
-}
-
-/// The rows of a document once more, beside the stored ones.
-pub(super) fn rows(
-    conn: &rusqlite::Connection,
-    catalog: &Catalog,
-    scope: &ScopeId,
-    model: &Model,
-) -> Result<(), Error> {
-    projection::write(conn, catalog, scope, model)
 }

@@ -31,6 +31,14 @@ pub struct Place {
     key: String,
 }
 
+impl Place {
+    /// The same value of another row.
+    #[must_use]
+    pub fn of_row(self, row: u32) -> Self {
+        Self { row, ..self }
+    }
+}
+
 /// What is done to a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {

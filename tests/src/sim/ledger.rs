@@ -10,10 +10,10 @@ use xunyuan_core::definition::Catalog;
 use xunyuan_core::document::model::{Edit, Event};
 use xunyuan_core::document::{Document, RawChange};
 use xunyuan_core::id::{ActorId, DefinitionRef, DocumentId, ScopeId};
-use xunyuan_core::replica::{ExportedRecord, Replica};
+use xunyuan_core::replica::Replica;
 use xunyuan_core::wire::run;
 
-use crate::laws::status;
+use super::view::{Holding, View};
 use crate::world::World;
 
 /// Something that a person wrote.
@@ -38,39 +38,41 @@ pub(super) enum What {
     Text(String),
 }
 
-/// What a device holds, as the ledger sees it.
-#[derive(Clone, Debug, Default)]
+/// What a device holds of a record, as the ledger sees it.
+#[derive(Clone, Debug)]
 struct Held {
+    shape: [u8; 32],
+    scope: Option<ScopeId>,
     facts: BTreeSet<Rc<Fact>>,
-    scopes: BTreeMap<DocumentId, ScopeId>,
-    pending: BTreeSet<DocumentId>,
+    waits: bool,
 }
 
 /// Everything that was ever saved on each device.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    devices: BTreeMap<usize, Held>,
+    devices: BTreeMap<usize, BTreeMap<DocumentId, Held>>,
     read: BTreeMap<(DocumentId, Vec<u8>), Vec<Rc<Fact>>>,
 }
 
 impl Ledger {
     /// Law 1: what a device has saved is still with it, in a record, waiting or as a draft. A record that
-    /// left with a withdrawn grant or after the days of retention must be at the branch.
+    /// left with a withdrawn grant or after the days of retention must be at the branch. Only records that
+    /// are not what they were are read.
     ///
     /// # Panics
     /// When something that was saved is gone.
-    pub(super) fn check(&mut self, world: &mut World, device: usize, records: &[ExportedRecord]) {
-        let here = self.held(world.replica(device), records);
+    pub(super) fn check(&mut self, world: &World, device: usize, view: &View) {
         let before = self.devices.remove(&device).unwrap_or_default();
-        let lost: Vec<&Rc<Fact>> = before.facts.difference(&here.facts).collect();
-        if !lost.is_empty() {
-            let standings = status(world, device).scopes;
-            let documents: BTreeSet<DocumentId> = records.iter().map(|record| record.document).collect();
-            let at_branch = self.at_branch(world);
-            for fact in lost {
-                let scope = &before.scopes[&fact.document];
-                let is_over = standings.iter().any(|row| !row.granted && row.scope == *scope);
-                let has_left = is_over || !documents.contains(&fact.document);
+        let here = self.held(view, &before);
+        let none = BTreeSet::new();
+        let mut at_branch = None;
+        for (document, held) in &before {
+            let now = here.get(document).map_or(&none, |now| &now.facts);
+            for fact in held.facts.difference(now) {
+                let at_branch = at_branch.get_or_insert_with(|| self.at_branch(world));
+                let standing = |scope: &ScopeId| view.status.scopes.iter().find(|row| row.scope == *scope);
+                let is_over = held.scope.as_ref().and_then(standing).is_some_and(|row| !row.granted);
+                let has_left = is_over || !view.holds(*document);
                 assert!(
                     has_left && at_branch.contains(fact),
                     "law 1: device {device} has lost {fact:?} ({})",
@@ -87,19 +89,20 @@ impl Ledger {
 
     /// Takes what a device holds now as what it has saved: its file was put back, or it is a new one.
     pub(super) fn start(&mut self, world: &mut World, device: usize) {
-        let records = world.replica(device).export().expect("the replica exports");
-        let here = self.held(world.replica(device), &records);
+        let view = View::of(world, device);
+        let here = self.held(&view, &BTreeMap::new());
         self.devices.insert(device, here);
     }
 
     /// A device is gone or was erased; what it had waiting is named by its records.
     pub(super) fn end(&mut self, device: usize) -> BTreeSet<DocumentId> {
-        self.devices.remove(&device).unwrap_or_default().pending
+        let held = self.devices.remove(&device).unwrap_or_default();
+        held.into_iter().filter(|(_, held)| held.waits).map(|(document, _)| document).collect()
     }
 
     /// The facts of a draft leave the ledger: the person gave it up.
     pub(super) fn give_up(&mut self, device: usize, draft: &BTreeSet<Rc<Fact>>) {
-        if let Some(held) = self.devices.get_mut(&device) {
+        for held in self.devices.entry(device).or_default().values_mut() {
             held.facts.retain(|fact| !draft.contains(fact));
         }
     }
@@ -110,9 +113,11 @@ impl Ledger {
     /// # Panics
     /// When something of the draft is gone.
     pub(super) fn applied(&mut self, world: &mut World, device: usize, draft: &BTreeSet<Rc<Fact>>) {
-        let records = world.replica(device).export().expect("the replica exports");
-        let here = self.held(world.replica(device), &records);
-        for fact in draft.difference(&here.facts) {
+        let here = self.held(&View::of(world, device), &BTreeMap::new());
+        for fact in draft {
+            if here.get(&fact.document).is_some_and(|held| held.facts.contains(fact)) {
+                continue;
+            }
             let model = world.replica(device).model(fact.document).expect("the record can be read");
             let is_there = match &fact.what {
                 What::Value(key) => model.registers.keys().any(|other| without_derived_ids(other) == *key),
@@ -144,13 +149,16 @@ impl Ledger {
     pub(super) fn check_settled(&mut self, world: &mut World) {
         let at_branch = self.at_branch(world);
         for device in world.live() {
-            let kept = self.kept_back(world.replica(device));
-            let held = self.devices.get(&device).map(|held| held.facts.clone()).unwrap_or_default();
-            for fact in &held {
-                assert!(
-                    at_branch.contains(fact) || kept.contains(fact),
-                    "law 6: the branch lacks {fact:?} of device {device}, and it is no draft"
-                );
+            let view = View::of(world, device);
+            for (document, held) in self.devices.get(&device).cloned().unwrap_or_default() {
+                let kept = view.documents.get(&document).map(|here| self.refused(&view, document, here));
+                let kept = kept.unwrap_or_default();
+                for fact in &held.facts {
+                    assert!(
+                        at_branch.contains(fact) || kept.contains(fact),
+                        "law 6: the branch lacks {fact:?} of device {device}, and it is no draft"
+                    );
+                }
             }
         }
     }
@@ -161,36 +169,32 @@ impl Ledger {
         self.at_branch(world).iter().any(|fact| fact.document == document)
     }
 
-    /// What a replica holds of refused work.
-    fn kept_back(&mut self, replica: &Replica) -> BTreeSet<Rc<Fact>> {
-        let catalog = replica.catalog();
-        let refused = replica.refused().expect("the replica lists what was refused");
-        let facts = refused
-            .into_iter()
-            .flat_map(|change| self.facts(catalog, change.document, &change.definition, change.bytes));
-        facts.collect()
+    fn held(&mut self, view: &View, before: &BTreeMap<DocumentId, Held>) -> BTreeMap<DocumentId, Held> {
+        let mut all = BTreeMap::new();
+        for (document, holding) in &view.documents {
+            let known = before.get(document).filter(|known| known.shape == holding.shape);
+            let held = known.cloned().unwrap_or_else(|| self.read(view, *document, holding));
+            all.insert(*document, held);
+        }
+        all
     }
 
-    fn held(&mut self, replica: &Replica, records: &[ExportedRecord]) -> Held {
-        let catalog = replica.catalog();
-        let mut held = Held { facts: self.kept_back(replica), ..Held::default() };
-        for record in records {
-            held.scopes.insert(record.document, record.scope.clone());
-            for run in &record.runs {
-                held.facts.extend(self.of_run(
-                    catalog,
-                    record.document,
-                    &record.definition,
-                    (&run.changes, run.actor),
-                ));
-            }
-            for change in &record.pending {
-                held.pending.insert(record.document);
-                let facts = self.facts(catalog, record.document, &record.definition, change.clone());
-                held.facts.extend(facts);
-            }
+    fn read(&mut self, view: &View, document: DocumentId, holding: &Holding) -> Held {
+        let mut facts = self.refused(view, document, holding);
+        for packed in holding.packed() {
+            facts.extend(self.of_run(&view.catalog, document, &holding.definition, packed));
         }
-        held
+        for change in &holding.pending {
+            facts.extend(self.facts(&view.catalog, document, &holding.definition, change.clone()));
+        }
+        let waits = !holding.pending.is_empty();
+        Held { shape: holding.shape, scope: holding.scope.clone(), facts, waits }
+    }
+
+    /// What a device holds of a record that the branch did not take.
+    fn refused(&mut self, view: &View, document: DocumentId, holding: &Holding) -> BTreeSet<Rc<Fact>> {
+        let changes = holding.refused.iter().cloned();
+        changes.flat_map(|change| self.facts(&view.catalog, document, &holding.definition, change)).collect()
     }
 
     fn of_run(

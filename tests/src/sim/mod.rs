@@ -6,20 +6,27 @@
 //! everything that could make two runs of a seed differ: unordered maps, the time of day, the order in
 //! which threads get their turn.
 
+mod devices;
 mod ledger;
+mod log;
 pub mod peer;
 pub mod plan;
 mod play;
+mod rows;
 mod steps;
 mod trace;
+mod view;
 mod watch;
 
+use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use trace::Trace;
 
 use xunyuan_core::definition::{Definition, DefinitionKind};
+use xunyuan_core::wire::key::Key;
 
+use log::Log;
 use plan::Plan;
 use play::Run;
 
@@ -36,7 +43,11 @@ const SMALLER_PLAYS_MAX: u32 = 120;
 
 /// A branch with people, at the beginning of a day: what every run starts from.
 #[derive(Debug)]
-pub struct Morning(ClosedWorld);
+pub struct Morning {
+    world: ClosedWorld,
+    /// Public keys of their devices.
+    keys: Vec<[u8; 32]>,
+}
 
 /// A run in which a law did not hold.
 #[derive(Clone, Debug)]
@@ -73,7 +84,9 @@ impl Morning {
             world.enroll(user);
         }
         world.settle();
-        Self(world.close())
+        let seed = |device| world.replica(device).identity().seed;
+        let keys = (0..PEOPLE.len()).map(seed).map(|seed| Key::from_seed(&seed).public()).collect();
+        Self { world: world.close(), keys }
     }
 
     /// Plays the plan of a seed.
@@ -89,8 +102,8 @@ impl Morning {
     /// # Errors
     /// The law that did not hold.
     pub fn play_plan(&self, plan: Plan) -> Result<Trace, Box<Failure>> {
-        let world = self.0.open(Seed::of(plan.number), &plan.people);
-        let mut run = Run::of(world, plan.number);
+        let world = self.world.open(Seed::of(plan.number), &plan.people);
+        let mut run = Run::of(world, plan.number, self.log());
         let outcome = catch_unwind(AssertUnwindSafe(|| run.play(&plan.steps)));
         let trace = run.trace.clone();
         // What a failed run leaves behind may fail once more when it is taken down.
@@ -103,6 +116,21 @@ impl Morning {
                 Err(Box::new(Failure { message: text.to_owned(), trace, plan }))
             }
         }
+    }
+
+    /// The branch's log as this thread has read it.
+    fn log(&self) -> Log {
+        thread_local! {
+            static READ: OnceCell<Log> = const { OnceCell::new() };
+        }
+        let read = || {
+            let world = self.world.open(Seed::of(0), &[]);
+            let mut log = Log::default();
+            self.keys.iter().for_each(|public| log.note_key(*public));
+            log.follow(&world);
+            log
+        };
+        READ.with(|log| log.get_or_init(read).clone())
     }
 
     /// Leaves out steps of a failing plan while it goes on failing.

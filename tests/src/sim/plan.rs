@@ -84,8 +84,8 @@ pub enum Act {
     Forget,
     /// A person's role is changed: narrowed, widened, moved or given back.
     Role,
-    /// A new version of the patrol checklist comes into force.
-    Checklist,
+    /// A new version of the patrol checklist or of a ledger comes into force.
+    Definition,
     /// The device is revoked.
     Revoke,
     /// Somebody gets one more device.
@@ -115,7 +115,7 @@ const TROUBLES: [fn(&mut Seed) -> Act; 22] = [
     |seed| *seed.pick(&[Act::Backup, Act::Restore]),
     |seed| *seed.pick(&[Act::Image, Act::Forget]),
     |seed| *seed.pick(&[Act::Role, Act::Role, Act::Role, Act::Revoke]),
-    |seed| *seed.pick(&[Act::Checklist, Act::Enrol]),
+    |seed| *seed.pick(&[Act::Definition, Act::Definition, Act::Enrol]),
 ];
 
 impl Plan {

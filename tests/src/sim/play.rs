@@ -5,13 +5,17 @@ use std::path::PathBuf;
 
 use xunyuan_core::definition::Definition;
 use xunyuan_core::error::ErrorKind;
-use xunyuan_core::id::ScopeId;
 use xunyuan_core::replica::Failure;
-use xunyuan_server::hub::{AuthFailure, ExchangeFailure};
+use xunyuan_core::wire::frame;
+use xunyuan_core::wire::message::{Directive, Reply};
+use xunyuan_server::hub::{AuthFailure, Device as Caller, ExchangeFailure};
 
+use super::devices::Devices;
 use super::ledger::Ledger;
+use super::log::Log;
 use super::peer;
 use super::plan::Step;
+use super::rows::Rows;
 use super::trace::Trace;
 use crate::disk::Fault;
 use crate::network::{Parcel, Silence, Weather};
@@ -32,8 +36,12 @@ pub(super) struct Run {
     pub(super) versions: BTreeMap<&'static str, u32>,
     /// Roles that people have now, where they are not those of the sample.
     pub(super) roles: BTreeMap<String, &'static str>,
-    /// Where the logs of the branch ended after each step: they only grow.
-    pub(super) ends: BTreeMap<ScopeId, BTreeMap<u64, [u8; 32]>>,
+    /// The logs of the branch, as far as they were read.
+    pub(super) log: Log,
+    /// What was seen of the devices.
+    pub(super) devices: Devices,
+    /// Where rows for lists are written as they must be.
+    pub(super) rows: Rows,
     /// Devices that did or heard something in this step.
     pub(super) touched: BTreeSet<usize>,
     /// True once an answer brought something.
@@ -63,7 +71,7 @@ pub(super) struct Side {
 }
 
 impl Run {
-    pub(super) fn of(world: World, number: u64) -> Self {
+    pub(super) fn of(world: World, number: u64, log: Log) -> Self {
         let sides = (0..world.devices.len()).map(|enrolled| Side { enrolled, ..Side::default() }).collect();
         Self {
             world,
@@ -74,7 +82,9 @@ impl Run {
             image: None,
             versions: BTreeMap::new(),
             roles: BTreeMap::new(),
-            ends: BTreeMap::new(),
+            log,
+            devices: Devices::default(),
+            rows: Rows::new(),
             touched: BTreeSet::new(),
             has_moved: false,
             published: Vec::new(),
@@ -169,6 +179,7 @@ impl Run {
         match outcome {
             Ok(reply) => {
                 self.trace.note(&reply);
+                self.nothing_foreign_leaves(&caller, &reply);
                 let side = &self.sides[device];
                 let reply = if side.is_previous { peer::previous_reply(&reply) } else { reply };
                 Ok(if side.is_next { peer::next_message(&reply) } else { reply })
@@ -179,6 +190,16 @@ impl Run {
                 Err(Silence::Refused)
             }
             Err(failure) => panic!("the branch refuses an exchange of device {device}: {failure:?}"),
+        }
+    }
+
+    /// Law 8: the branch hands out what the person holds now, and nothing to a revoked device.
+    fn nothing_foreign_leaves(&self, caller: &Caller, reply: &[u8]) {
+        let reply: Reply = frame::decode(reply, usize::MAX).expect("the branch's reply can be read");
+        let is_revoked = reply.directives.iter().any(|order| matches!(order, Directive::Wipe { .. }));
+        let grants = self.world.hub.grants(&caller.user).expect("the branch knows its people");
+        for scope in reply.scopes.iter().filter(|scope| !scope.records.is_empty()).map(|page| &page.scope) {
+            assert!(!is_revoked && grants.contains(scope), "law 8: {} is sent {scope}", caller.id);
         }
     }
 
@@ -250,7 +271,7 @@ impl Run {
                 } else {
                     self.world.restart(device);
                 }
-                self.check_device(device);
+                self.check_anew(device);
             }
         }
         if self.world.branch_disk.has_struck() {

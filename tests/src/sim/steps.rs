@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use xunyuan_core::definition::Definition;
 use xunyuan_core::error::ErrorKind;
 use xunyuan_core::id::ActorId;
+use xunyuan_core::wire::key::Key;
 
 use super::plan::Act;
 use super::play::{Run, Side};
 use crate::day::try_something;
 use crate::disk::{Disk, Fault};
-use crate::revisions::{organisation_version, patrol_version};
+use crate::revisions::{CHECKLIST, ledger_version, organisation_version, patrol_version};
 
 /// Roles that a person may be given; `None` is the one of the sample organisation.
 const ROLES: [Option<&str>; 5] = [
@@ -20,6 +21,9 @@ const ROLES: [Option<&str>; 5] = [
     Some("role.project_manager"),
     Some("role.handover_guide"),
 ];
+/// Definitions of which new versions are published while records of them are open: findings are raised by
+/// sheets, the other ledgers written by hand.
+const CHANGED: [&str; 5] = [CHECKLIST, "led.front_desk", "led.complaint", "led.care_visit", "led.finding"];
 /// Things that somebody tries to do in one step: rules refuse some.
 const TRIES_MAX: u32 = 8;
 /// Most devices of a run.
@@ -56,12 +60,7 @@ impl Run {
             Act::Image => self.image(),
             Act::Forget => self.put_back(self.image.clone()),
             Act::Role => self.change_role(device),
-            Act::Checklist => {
-                let version = self.next_version("checklist");
-                let definition = patrol_version(version);
-                self.publish(&definition);
-                self.published.push(definition);
-            }
+            Act::Definition => self.change_definition(),
             Act::Revoke => self.revoke(device),
             Act::Enrol => {
                 let user = self.world.devices[device].user.as_str().to_owned();
@@ -101,7 +100,7 @@ impl Run {
         let copy = self.world.copy(device);
         self.sides.push(Side { kept: None, ..self.sides[device].clone() });
         self.ledger.start(&mut self.world, copy);
-        self.touched.insert(copy);
+        self.check_anew(copy);
     }
 
     fn keep(&mut self, device: usize) {
@@ -119,7 +118,7 @@ impl Run {
         }
         self.world.closed(device, |file| std::fs::copy(copy, file)).expect("the copy can be put back");
         self.ledger.start(&mut self.world, device);
-        self.touched.insert(device);
+        self.check_anew(device);
     }
 
     fn lose(&mut self, device: usize) {
@@ -179,7 +178,8 @@ impl Run {
         if self.world.branch_disk.armed().is_some() {
             return;
         }
-        let copy = self.world.dir().join(format!("image-{}", self.sides.len() + self.ends.len()));
+        let name = format!("image-{}", self.world.seed.below(usize::MAX));
+        let copy = self.world.dir().join(name);
         self.world.branch_closed(|file| {
             std::fs::copy(file, &copy).expect("the file can be copied");
         });
@@ -189,7 +189,7 @@ impl Run {
     fn put_back(&mut self, copy: Option<(PathBuf, usize)>) {
         let Some((file, enrolled)) = copy else { return };
         self.world.restore(&file);
-        self.ends.clear();
+        self.log.put_back(&self.world);
         // The administrator still has the files that were published since.
         for definition in self.published.clone() {
             self.publish(&definition);
@@ -208,6 +208,15 @@ impl Run {
         };
         let version = self.next_version("organisation");
         let definition = organisation_version(version, &self.roles);
+        self.publish(&definition);
+        self.published.push(definition);
+    }
+
+    /// A new version of something that people have open comes into force.
+    fn change_definition(&mut self) {
+        let id = *self.world.seed.pick(&CHANGED);
+        let version = self.next_version(id);
+        let definition = if id == CHECKLIST { patrol_version(version) } else { ledger_version(id, version) };
         self.publish(&definition);
         self.published.push(definition);
     }
@@ -260,6 +269,8 @@ impl Run {
             self.mend_branch();
         }
         let device = self.world.enroll_only(user);
+        let seed = self.world.replica(device).identity().seed;
+        self.log.note_key(Key::from_seed(&seed).public());
         self.sides.push(Side { enrolled: device, ..Side::default() });
         self.ledger.start(&mut self.world, device);
     }

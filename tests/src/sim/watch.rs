@@ -1,14 +1,13 @@
-//! The laws of a run: cheap forms for whoever a step touched, full forms after a fault struck, now and
-//! then, and at the end.
+//! The laws of a run: after every step all of them, for the branch and for whoever the step touched; at the end
+//! once more for everybody and from zero.
 
 use xunyuan_core::replica::Progress;
 
 use super::play::Run;
+use super::view::View;
 use crate::laws;
 use crate::world::EXCHANGES_MAX;
 
-/// One step in so many is followed by the laws that read everything of a device.
-const FULL_CHECK_IN: u8 = 12;
 /// Time that an app may wait by itself before it asks again, milliseconds.
 const PATIENCE_MS: i64 = 10 * 60_000;
 
@@ -57,51 +56,41 @@ impl Run {
         self.world.lose(device);
     }
 
-    /// The laws after a step.
+    /// The laws after a step, for the branch and for whoever the step touched.
     pub(super) fn watch(&mut self) {
+        self.log.follow(&self.world);
+        self.log.rows_follow(&self.world, &self.rows);
+        for standing in self.world.hub.standings().expect("the branch knows how its logs stand") {
+            self.trace.note(&standing.chain);
+        }
         for device in std::mem::take(&mut self.touched) {
-            if self.world.devices[device].is_lost {
-                continue;
-            }
-            let records = self.world.replica(device).export().expect("the replica exports");
-            for record in &records {
-                self.trace.note(record.document.as_bytes());
-                record.pending.iter().for_each(|change| self.trace.note(change));
-            }
-            self.ledger.check(&mut self.world, device, &records);
-            laws::cursors_cover_their_records(&mut self.world, device);
-            laws::nothing_foreign_is_here(&mut self.world, device);
-            if self.world.seed.below(usize::from(FULL_CHECK_IN)) == 0 {
-                laws::rows_are_a_function_of_documents(&mut self.world, device);
+            if !self.world.devices[device].is_lost {
+                self.check_device(device);
             }
         }
-        self.logs_only_grow();
     }
 
-    /// Law 4, the cheap part: no log ends earlier than before, or elsewhere at the same place.
-    fn logs_only_grow(&mut self) {
-        for standing in self.world.hub.standings().expect("the branch knows how its logs stand") {
-            let ends = self.ends.entry(standing.scope.clone()).or_default();
-            if let Some((seq, chain)) = ends.last_key_value() {
-                let same = standing.seq != *seq || standing.chain == *chain;
-                assert!(standing.seq >= *seq && same, "law 4: the log of {} was cut", standing.scope);
-            }
-            self.trace.note(&standing.chain);
-            ends.insert(standing.seq, standing.chain);
+    /// All laws of one device, where it is not what it was.
+    fn check_device(&mut self, device: usize) {
+        let view = View::of(&mut self.world, device);
+        for (document, holding) in &view.documents {
+            self.trace.note(document.as_bytes());
+            self.trace.note(&holding.shape);
         }
+        self.ledger.check(&self.world, device, &view);
+        self.devices.check(&mut self.world, device, &view, &self.log, &self.rows);
     }
 
     /// Everything about one device, after something happened to its file.
-    pub(super) fn check_device(&mut self, device: usize) {
-        let records = self.world.replica(device).export().expect("the replica exports");
-        self.ledger.check(&mut self.world, device, &records);
-        laws::cursors_cover_their_records(&mut self.world, device);
-        laws::rows_are_a_function_of_documents(&mut self.world, device);
+    pub(super) fn check_anew(&mut self, device: usize) {
+        self.devices.forget(device);
+        self.touched.insert(device);
     }
 
     /// Everything about the branch, after something happened to its file.
     pub(super) fn check_branch(&mut self) {
         laws::log_verifies(&self.world);
+        self.log.forget_rows();
     }
 
     /// A branch whose disk failed is started again, one without room gets some.
@@ -128,15 +117,17 @@ impl Run {
             assert!(rounds <= 12, "law 9: the world does not come to rest");
         }
         self.trace.say(format!("at rest after {rounds} rounds"));
+        self.log.forget_rows();
         for device in self.world.live() {
-            self.touched.insert(device);
+            self.check_anew(device);
+        }
+        self.watch();
+        for device in self.world.live() {
             if self.sides[device].is_stranded {
-                self.check_device(device);
                 self.world.lose(device);
             }
         }
-        self.watch();
-        self.chains_are_what_they_were();
+        self.log.is_unchanged(&self.world);
         laws::check_settled(&mut self.world);
         self.ledger.check_settled(&mut self.world);
     }
@@ -170,23 +161,5 @@ impl Run {
             moved = true;
         }
         moved
-    }
-
-    /// Law 4: every place where a log once ended has the chain that it had then.
-    fn chains_are_what_they_were(&self) {
-        let mut ends = self.ends.clone();
-        let read = |line: &str| {
-            let row: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
-            let scope = xunyuan_core::id::ScopeId::new(row["scope"].as_str().expect("a scope"));
-            let seq = row["seq"].as_u64().expect("a seq");
-            if let Some(chain) = ends.get_mut(&scope).and_then(|ends| ends.remove(&seq)) {
-                let now = row["chain"].as_str().expect("a chain");
-                assert_eq!(data_encoding::HEXLOWER.encode(&chain), now, "law 4: row {seq} of {scope}");
-            }
-            Ok(())
-        };
-        self.world.hub.export_records(read).expect("the branch hands out its log");
-        let left: Vec<_> = ends.iter().filter(|(_, ends)| ends.keys().any(|seq| *seq > 0)).collect();
-        assert!(left.is_empty(), "law 4: rows are gone: {left:?}");
     }
 }

@@ -106,6 +106,7 @@ fn status_json(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
         "pending_changes": status.pending_changes,
         "pending_records": status.pending_records,
         "refused_changes": status.refused_changes,
+        "damaged_changes": status.damaged_changes,
         "to_give_back": status.to_give_back,
         "pending_files": status.pending_files,
         "pending_file_bytes": status.pending_file_bytes,
@@ -202,20 +203,32 @@ fn status_text(page: &Page<'_>, device: &Device<'_>, status: &Status, refused: &
         ));
     }
     lines.extend(clock_lines(out, status));
-    for change in refused {
-        let label = out.pick("分公司拒收", "refused by the branch");
-        let sentence = page.words.sentence(&change.refusal.sentence);
-        lines.push(out.tone(Tone::Bad, &format!("{label}  {}  {sentence}", change.document.short())));
-    }
-    if !refused.is_empty() {
-        lines.push(page.faint("  xunyuan drafts"));
-    }
+    lines.extend(refused_lines(page, status, refused));
     let scopes = scope_lines(page, status);
     if !scopes.is_empty() {
         lines.push(String::new());
         lines.extend(scopes);
     }
     lines.join("\n")
+}
+
+/// What the branch did not take, and what a damage of the file took.
+fn refused_lines(page: &Page<'_>, status: &Status, refused: &[RefusedChange]) -> Vec<String> {
+    let out = page.output;
+    let label = out.pick("未收", "not taken");
+    let line = |change: &RefusedChange| {
+        let sentence = page.words.sentence(&change.refusal.sentence);
+        out.tone(Tone::Bad, &format!("{label}  {}  {sentence}", change.document.short()))
+    };
+    let mut lines: Vec<String> = refused.iter().map(line).collect();
+    if status.damaged_changes > 0 {
+        let said = out.pick("文件损坏、读不出的填写", "entries that a damage of the file took");
+        lines.push(out.tone(Tone::Bad, &format!("{said} {}", status.damaged_changes)));
+    }
+    if !lines.is_empty() {
+        lines.push(page.faint("  xunyuan drafts"));
+    }
+    lines
 }
 
 /// Exchanges for every replica beside the one that is meant, each under its own name.

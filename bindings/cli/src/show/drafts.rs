@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 use xunyuan_core::projection::Row;
 use xunyuan_core::replica::{DraftContent, DraftStep, DraftView, RefusedDraft};
+use xunyuan_core::rules::codes;
 use xunyuan_ffi::words::Lang;
 
 use super::page::{Page, definition_json, title_json, value_json};
@@ -27,8 +28,8 @@ pub(crate) fn drafts_text(page: &Page<'_>, drafts: &[ListedDraft]) -> String {
         return out.pick("没有被拒收的内容", "nothing was refused").to_owned();
     }
     let mut table = Table::new(match out.lang() {
-        Lang::Zh => ["草稿", "记录", "类别", "填写时间", "更改", "拒收原因"],
-        Lang::En => ["draft", "record", "kind", "written at", "changes", "refused because"],
+        Lang::Zh => ["草稿", "记录", "类别", "填写时间", "更改", "未收原因"],
+        Lang::En => ["draft", "record", "kind", "written at", "changes", "not taken because"],
     });
     for (draft, row) in drafts {
         table.row([
@@ -49,6 +50,7 @@ pub(crate) fn drafts_text(page: &Page<'_>, drafts: &[ListedDraft]) -> String {
 pub(crate) fn draft_view_json(page: &Page<'_>, view: &DraftView, row: Option<&Row>) -> Json {
     let mut json = draft_json(page, &view.draft, row);
     json["readable"] = json!(view.is_readable);
+    json["words"] = json!(view.words);
     json["steps"] = view.steps.iter().map(|step| step_json(page, step)).collect();
     json
 }
@@ -63,11 +65,7 @@ pub(crate) fn draft_view_text(page: &Page<'_>, view: &DraftView, row: Option<&Ro
         out.tone(Tone::Strong, &format!("{head}  {}", draft_name(draft))),
         out.tone(
             Tone::Bad,
-            &format!(
-                "{} {}",
-                out.pick("分公司拒收:", "refused by the branch:"),
-                page.words.sentence(&draft.refusal.sentence)
-            ),
+            &format!("{} {}", why(page, draft), page.words.sentence(&draft.refusal.sentence)),
         ),
     ];
     if let Some(author) = &draft.given_back_for {
@@ -76,6 +74,7 @@ pub(crate) fn draft_view_text(page: &Page<'_>, view: &DraftView, row: Option<&Ro
         lines.push(format!("{said} {}", page.words.person(author)));
     }
     lines.extend(view.steps.iter().map(|step| step_text(page, draft, step)));
+    lines.extend(view.words.iter().map(|words| format!("  … {words}")));
     if !view.is_readable {
         let said = out.pick(
             "(有读不出的内容;请导出后联系分公司)",
@@ -84,6 +83,15 @@ pub(crate) fn draft_view_text(page: &Page<'_>, view: &DraftView, row: Option<&Ro
         lines.push(out.tone(Tone::Warn, said));
     }
     lines.join("\n")
+}
+
+/// What the reason of a draft is called: not all of them were refused by the branch.
+fn why(page: &Page<'_>, draft: &RefusedDraft) -> &'static str {
+    let out = page.output;
+    match draft.refusal.code.as_str() {
+        codes::DAMAGED | codes::BUILDS_ON_DAMAGED => out.pick("未提交:", "not sent:"),
+        _ => out.pick("分公司拒收:", "refused by the branch:"),
+    }
 }
 
 /// How a person names a draft: the start of its id.

@@ -31,6 +31,7 @@ use super::files;
 use super::numbers;
 use super::own;
 use super::repair;
+use super::rows;
 use super::shared::Identity;
 use super::store::document::{ActorRow, DocumentRow};
 use super::store::log::{Origin, RunRow};
@@ -151,7 +152,7 @@ pub(super) fn push(
                 projected.store(&writer.conn)?;
                 files::note(writer, &scope, document, &projected.files)?;
             }
-            None => own::project(writer, &scope, document)?,
+            None => rows::project(writer, &scope, document)?,
         }
     }
     Ok(admitted)

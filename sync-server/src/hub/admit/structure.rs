@@ -21,7 +21,16 @@ impl Candidate<'_> {
         let chunks = run::unpack(&run.changes, run.actor).map_err(|error| malformed(&error, 0))?;
         let mut changes = Vec::with_capacity(chunks.len());
         for (place, chunk) in chunks.into_iter().enumerate() {
-            changes.push(RawChange::parse(chunk).map_err(|error| malformed(&error, place))?);
+            let change = RawChange::parse(chunk).map_err(|error| malformed(&error, place))?;
+            if place > 0 && !change.may_follow() {
+                return Err(wrong(
+                    "change_misplaced",
+                    "操作过多的变更须单独成为一次签名的开头",
+                    "a change with so many operations must begin its run",
+                    place,
+                ));
+            }
+            changes.push(change);
         }
         if changes.last().map(|change| change.hash) == Some(run.last_hash) {
             return Ok(changes);

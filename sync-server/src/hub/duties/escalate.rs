@@ -16,7 +16,7 @@ use super::judge::{Bench, document_of};
 use crate::hub::cache::Held;
 use crate::hub::store::document::DocumentRow;
 use crate::hub::writer::Writer;
-use crate::hub::{numbers, own};
+use crate::hub::{numbers, own, rows};
 
 /// Takes one step; false where it was taken before, or where there is nothing to write it on.
 pub(super) fn write(
@@ -65,7 +65,7 @@ fn on_record(
     let scope = held.row.scope.clone();
     writer.documents.put(held);
     if is_new {
-        own::project(writer, &scope, document)?;
+        rows::project(writer, &scope, document)?;
     }
     Ok(is_new)
 }
@@ -139,7 +139,7 @@ fn as_note(
     if is_written {
         writer.documents.put(held);
         numbers::give(writer, document, bench.now_ms)?;
-        own::project(writer, &scope, document)?;
+        rows::project(writer, &scope, document)?;
     }
     Ok(is_written)
 }

@@ -16,6 +16,7 @@ use xunyuan_core::duty::Days;
 use xunyuan_core::error::Error;
 
 use super::Hub;
+use super::rows;
 use super::store::duty::{self, ClockRow};
 use super::writer::Writer;
 use judge::Bench;
@@ -79,6 +80,10 @@ impl Hub {
 fn look(writer: &mut Writer, now_ms: i64) -> Result<Look, Error> {
     let catalog = writer.catalog.clone();
     if catalog.organisation().is_none() || catalog.rules().next().is_none() {
+        return Ok(Look::default());
+    }
+    // Rows that do not say yet what the new definitions make of their records are nothing to judge by.
+    if !rows::are_written(&writer.conn)? {
         return Ok(Look::default());
     }
     let days = Days::of(&catalog);

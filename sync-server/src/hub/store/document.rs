@@ -104,6 +104,22 @@ pub(crate) fn of_scope(conn: &Connection, scope: &ScopeId) -> Result<Vec<Documen
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Documents after a place in the order of their ids, with their scopes, at most `most`.
+pub(crate) fn after(conn: &Connection, place: &[u8], most: u32) -> Result<Vec<(DocumentId, ScopeId)>, Error> {
+    let mut select = conn.prepare_cached(
+        "SELECT document, scope FROM document WHERE document > ?1 ORDER BY document LIMIT ?2",
+    )?;
+    let rows =
+        select.query_map(params![place, most], |row| Ok((DocumentId(row.get(0)?), ScopeId(row.get(1)?))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Number of documents after a place in the order of their ids.
+pub(crate) fn count_after(conn: &Connection, place: &[u8]) -> Result<u64, Error> {
+    let mut select = conn.prepare_cached("SELECT count(*) FROM document WHERE document > ?1")?;
+    unsigned(select.query_row([place], |row| row.get(0))?)
+}
+
 /// Number of documents over all scopes.
 pub(crate) fn count(conn: &Connection) -> Result<u64, Error> {
     unsigned(conn.query_row("SELECT count(*) FROM document", [], |row| row.get(0))?)

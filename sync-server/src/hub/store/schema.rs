@@ -15,6 +15,7 @@ pub(super) const STEPS: &[&str] = &[
     projection::LEAN_SCHEMA,
     projection::FILES_SCHEMA,
     FILES,
+    UPKEEP_IN_STEPS,
 ];
 
 /// The log and what stands around it.
@@ -176,6 +177,13 @@ CREATE TABLE upkeep (
     task TEXT PRIMARY KEY              -- project: write the rows of every document again
 ) STRICT, WITHOUT ROWID;
 INSERT INTO upkeep (task) VALUES ('project');
+";
+
+/// Rows are written again in steps, because the writer must not be kept for all of them; publications leave
+/// the task as well.
+const UPKEEP_IN_STEPS: &str = "
+-- the last document whose rows are written again, in the order of ids; empty before the first
+ALTER TABLE upkeep ADD COLUMN place BLOB NOT NULL DEFAULT x'';
 ";
 
 /// Who owes what, and how far the branch has looked.

@@ -97,16 +97,24 @@ pub(crate) fn mark_backup(conn: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tasks that a schema step left to be done once.
-pub(crate) fn upkeep(conn: &Connection) -> Result<Vec<String>, Error> {
-    let mut select = conn.prepare("SELECT task FROM upkeep ORDER BY task")?;
-    let tasks = select.query_map([], |row| row.get(0))?;
-    Ok(tasks.collect::<Result<_, _>>()?)
+/// The task of writing the rows of every document again.
+const ROWS: &str = "project";
+
+/// While the rows of every document are written again: the last document that is done, in the order of ids,
+/// and nothing before the first.
+pub(crate) fn rows_done_to(conn: &Connection) -> Result<Option<Vec<u8>>, Error> {
+    let mut select = conn.prepare_cached("SELECT place FROM upkeep WHERE task = ?1")?;
+    Ok(select.query_row([ROWS], |row| row.get(0)).optional()?)
 }
 
-/// Notes that a task is done.
-pub(crate) fn upkeep_done(conn: &Connection, task: &str) -> Result<(), Error> {
-    conn.execute("DELETE FROM upkeep WHERE task = ?1", [task])?;
+/// Notes how far the rows are written; `None` when all are.
+pub(crate) fn put_rows_done_to(conn: &Connection, place: Option<&[u8]>) -> Result<(), Error> {
+    match place {
+        Some(place) => conn
+            .prepare_cached("INSERT OR REPLACE INTO upkeep (task, place) VALUES (?1, ?2)")?
+            .execute(params![ROWS, place])?,
+        None => conn.prepare_cached("DELETE FROM upkeep WHERE task = ?1")?.execute([ROWS])?,
+    };
     Ok(())
 }
 

@@ -165,3 +165,67 @@ fn a_command_beside_the_serving_process_is_noticed() {
     assert_eq!(hub.grants(&UserId::new("u.pt01")).unwrap(), []);
     assert_eq!(pokes.try_recv().unwrap().scope.as_str(), "br.hz/definitions");
 }
+
+#[test]
+fn rows_are_written_again_in_steps_and_other_work_gets_its_turn() {
+    let (dir, hub) = branch();
+    let mut one = Phone::enroll(&hub, "u.pt01", 1);
+    for number in 1..=250 {
+        one.open_sheet(&hub, number);
+    }
+    one.sync_all(&hub);
+    hub.close().unwrap();
+    // Rows as other definitions might have made them.
+    let conn = rusqlite::Connection::open(dir.0.join(FILE)).unwrap();
+    let stale = "SELECT count(*) FROM projected WHERE summary = '旧'";
+    conn.execute("UPDATE projected SET summary = '旧'", []).unwrap();
+    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+    let hub = open(&dir);
+    let mut value: serde_json::Value = serde_json::from_slice(&sample_organisation().json).unwrap();
+    value["note_zh"] = "改".into();
+    hub.load_organisation(value.to_string().as_bytes(), NINE).unwrap();
+    assert_eq!((hub.waiting_rows().unwrap(), count(stale)), (150, 150), "the publication did one step of it");
+    assert_eq!(hub.stats().unwrap().waiting_rows, 150);
+    let report = hub.verify(|_| ()).unwrap();
+    assert_eq!((report.first_bad, report.waiting_rows), (None, 150), "what waits is told, and no fault");
+    // Work of people goes on and has its rows at once; one of those that wait as well.
+    one.answer(DocumentId([250; 16]), "pp.green.01", "pass");
+    one.sync_all(&hub);
+    assert_eq!(count(stale), 149);
+    assert!(hub.write_rows().unwrap());
+    assert_eq!(hub.waiting_rows().unwrap(), 50);
+    // The process dies, and the next one goes on where this one was.
+    hub.close().unwrap();
+    conn.execute("UPDATE projected SET summary = '新' WHERE document < ?1", [[201_u8; 16]]).unwrap();
+    let hub = open(&dir);
+    hub.write_all_rows().unwrap();
+    assert_eq!((hub.waiting_rows().unwrap(), count(stale)), (0, 0));
+    assert_eq!(count("SELECT count(*) FROM projected WHERE summary = '新'"), 200, "nothing is done twice");
+    assert!(!hub.write_rows().unwrap());
+    // A publication in the middle begins anew.
+    value["note_zh"] = "再改".into();
+    hub.load_organisation(value.to_string().as_bytes(), NINE).unwrap();
+    hub.write_rows().unwrap();
+    value["note_zh"] = "又改".into();
+    hub.load_organisation(value.to_string().as_bytes(), NINE).unwrap();
+    assert_eq!(hub.waiting_rows().unwrap(), 150);
+    hub.write_all_rows().unwrap();
+    assert_eq!(hub.verify(|_| ()).unwrap().first_bad, None);
+}
+
+#[test]
+fn nothing_is_judged_by_rows_that_wait() {
+    let (_dir, hub) = branch();
+    let mut one = Phone::enroll(&hub, "u.pt01", 1);
+    for number in 1..=150 {
+        one.open_sheet(&hub, number);
+    }
+    one.sync_all(&hub);
+    hub.look_all(NINE).unwrap();
+    let mut value: serde_json::Value = serde_json::from_slice(&sample_organisation().json).unwrap();
+    value["note_zh"] = "改".into();
+    hub.load_organisation(value.to_string().as_bytes(), NINE).unwrap();
+    assert_eq!(hub.look(NINE + 1).unwrap(), crate::hub::Look::default());
+    hub.write_all_rows().unwrap();
+    assert!(hub.look(NINE + 1).unwrap().records > 0, "then every open record is looked at again");
+}
