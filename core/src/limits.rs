@@ -12,8 +12,9 @@ pub const FOLLOWING_OPS_MAX: u64 = 4_096;
 pub const RUN_CHANGES_MAX: usize = 256;
 /// Largest exchange body after decompression, bytes.
 pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Default and largest page that a device asks for, bytes before compression.
-pub const PAGE_BYTES_MAX: u32 = 2 * 1024 * 1024;
+/// Default and largest page that a device asks for, bytes before compression: with what stands around it
+/// less than what a message may hold.
+pub const PAGE_BYTES_MAX: u32 = 7 * 512 * 1024;
 /// Most scopes in one request; a replica with more asks in turns.
 pub const REQUEST_SCOPES_MAX: usize = 64;
 /// Most documents that one request wants in full.

@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 /// Tables of search that cannot have triggers of their own.
-const WITHOUT: &str = "projected_text%";
+const WITHOUT: &str = "projected_index%";
 
 /// Lets the file take `writes` more rows inserted, changed or deleted.
 ///

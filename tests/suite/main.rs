@@ -34,6 +34,8 @@ mod repair;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
+mod rest;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod text;

@@ -3,8 +3,10 @@
 use automerge::{Change, ExpandedChange};
 use sha2::{Digest as _, Sha256};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 use super::columns;
+use super::plain::PlainChange;
 use crate::error::{Error, ErrorKind};
 use crate::id::{ActorId, ChangeHash};
 use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX, FOLLOWING_OPS_MAX};
@@ -35,7 +37,10 @@ pub struct RawChange {
     pub other_actors: Vec<ActorId>,
     /// True when nothing rides along: no message, no time, no extra bytes.
     pub is_bare: bool,
-    pub(super) parsed: Change,
+    /// What it says, where it is of the commonest form.
+    pub(super) plain: Option<Box<PlainChange>>,
+    /// Automerge's reading of it: at once where it is of any other form, when it is needed where it is of that.
+    parsed: OnceLock<Change>,
 }
 
 /// What the beginning of a chunk says.
@@ -58,11 +63,7 @@ impl RawChange {
     /// Automerge panic.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
         let hash = intact(&bytes)?;
-        columns::check(&bytes)?;
-        let parsed = catch_unwind(AssertUnwindSafe(|| Change::from_bytes(bytes.clone())))
-            .map_err(|_| malformed("变更无法解析", "the change cannot be parsed"))?
-            .map_err(|error| malformed("变更无法解析", "the change cannot be parsed").caused_by(error))?;
-        Self::checked(parsed, bytes, hash)
+        Self::of_rebuilt(bytes, hash)
     }
 
     /// Who a stored chunk says that it is, where its bytes are those that it was stored with.
@@ -76,6 +77,31 @@ impl RawChange {
             reader.take(32)?;
         }
         Ok(Seal { hash, actor: ActorId::from_slice(reader.sized()?)?, seq: reader.number()? })
+    }
+
+    /// Reads one chunk that was rebuilt from a packed run, with the hash that was computed there.
+    ///
+    /// # Errors
+    /// As [`RawChange::parse`], but for form and size of the chunk and its checksum.
+    pub fn of_rebuilt(bytes: Vec<u8>, hash: ChangeHash) -> Result<Self, Error> {
+        if let Some(plain) = PlainChange::read(&bytes) {
+            return Ok(Self {
+                hash,
+                actor: plain.actor,
+                seq: plain.seq,
+                start_op: plain.start_op,
+                max_op: plain.start_op.saturating_add(plain.puts.len() as u64).saturating_sub(1),
+                deps: plain.deps.clone(),
+                other_actors: plain.other_actors.clone(),
+                is_bare: true,
+                plain: Some(Box::new(plain)),
+                bytes,
+                parsed: OnceLock::new(),
+            });
+        }
+        columns::check(&bytes)?;
+        let parsed = read(&bytes)?;
+        Self::checked(parsed, bytes, hash)
     }
 
     /// Wraps a change that this process made itself.
@@ -126,14 +152,25 @@ impl RawChange {
                 .map(|actor| ActorId::from_slice(actor.to_bytes()))
                 .collect::<Result<_, _>>()?,
             is_bare: parsed.extra_bytes().is_empty() && parsed.message().is_none() && parsed.timestamp() == 0,
+            plain: PlainChange::read(&bytes).map(Box::new),
             bytes,
-            parsed,
+            parsed: OnceLock::from(parsed),
         })
+    }
+
+    /// Automerge's reading of the change.
+    pub(super) fn parsed(&self) -> Result<&Change, Error> {
+        if let Some(parsed) = self.parsed.get() {
+            return Ok(parsed);
+        }
+        let parsed = read(&self.bytes)?;
+        Ok(self.parsed.get_or_init(|| parsed))
     }
 
     /// The operations, decoded.
     pub(super) fn decode(&self) -> Result<ExpandedChange, Error> {
-        catch_unwind(AssertUnwindSafe(|| self.parsed.decode()))
+        let parsed = self.parsed()?;
+        catch_unwind(AssertUnwindSafe(|| parsed.decode()))
             .map_err(|_| malformed("变更内容无法解码", "the change's operations cannot be decoded"))
     }
 }
@@ -151,6 +188,12 @@ fn intact(bytes: &[u8]) -> Result<ChangeHash, Error> {
         return Err(malformed("变更校验和不符", "the change's checksum is wrong"));
     }
     Ok(ChangeHash(hash))
+}
+
+fn read(bytes: &[u8]) -> Result<Change, Error> {
+    catch_unwind(AssertUnwindSafe(|| Change::from_bytes(bytes.to_vec())))
+        .map_err(|_| malformed("变更无法解析", "the change cannot be parsed"))?
+        .map_err(|error| malformed("变更无法解析", "the change cannot be parsed").caused_by(error))
 }
 
 pub(super) fn malformed(zh: &str, en: &str) -> Error {

@@ -18,7 +18,7 @@ const PREDECESSORS_MAX: u64 = 16 * CHANGE_OPS_MAX;
 
 /// How a column codes its values.
 #[derive(Clone, Copy)]
-pub(super) enum Coding {
+enum Coding {
     /// Runs of unsigned numbers.
     Numbers,
     /// Runs of unsigned numbers, each saying how many rows of the next columns belong to it.
@@ -107,63 +107,38 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
-    /// The values of a column of unsigned numbers, or of differences, added up.
-    pub(super) fn numbers(&mut self, coding: Coding) -> Result<Vec<Option<u64>>, Error> {
-        let is_sum = matches!(coding, Coding::Differences);
-        let mut steps =
-            self.values(
-                |reader| {
-                    if is_sum { reader.difference() } else { reader.number().map(u64::cast_signed) }
-                },
-            )?;
-        let mut sum = 0_i64;
-        for step in steps.iter_mut().flatten().filter(|_| is_sum) {
-            sum = sum.checked_add(*step).ok_or_else(cut_short)?;
-            *step = sum;
-        }
-        Ok(steps.into_iter().map(|step| step.map(i64::cast_unsigned)).collect())
-    }
-
-    /// The values of a column of texts.
-    pub(super) fn texts(&mut self) -> Result<Vec<Option<&'a str>>, Error> {
-        self.values(|reader| std::str::from_utf8(reader.sized()?).map_err(|_| cut_short()))
-    }
-
-    /// The values of a column of runs, no more than a change may have operations.
-    fn values<T: Copy>(
+    /// The values of a column in exactly the runs that Automerge writes: equal neighbours as one run, those
+    /// between them as they are, none left out; no more than a change may have operations.
+    pub(super) fn rows<T: Copy + PartialEq>(
         &mut self,
         mut value: impl FnMut(&mut Self) -> Result<T, Error>,
-    ) -> Result<Vec<Option<T>>, Error> {
-        let mut values = Vec::new();
+    ) -> Result<Vec<T>, Error> {
+        let mut rows = Vec::new();
+        let mut was_literal = false;
         while !self.0.is_empty() {
             let length = self.difference()?;
-            let rows = if length == 0 { self.number()? } else { length.unsigned_abs() };
-            if rows > CHANGE_OPS_MAX.saturating_sub(values.len() as u64) {
+            let is_literal = length < 0;
+            let is_full = length.unsigned_abs() > CHANGE_OPS_MAX.saturating_sub(rows.len() as u64);
+            if length == 0 || length == 1 || (is_literal && was_literal) || is_full {
                 return Err(cut_short());
             }
-            let rows = usize::try_from(rows).map_err(|_| cut_short())?;
-            match length {
-                0 => values.extend(std::iter::repeat_n(None, rows)),
-                1.. => {
-                    let value = value(self)?;
-                    values.extend(std::iter::repeat_n(Some(value), rows));
+            let count = usize::try_from(length.unsigned_abs()).map_err(|_| cut_short())?;
+            let (values, times) = if is_literal { (count, 1) } else { (1, count) };
+            for _ in 0..values {
+                let value = value(self)?;
+                if rows.last() == Some(&value) {
+                    return Err(cut_short());
                 }
-                _ => {
-                    for _ in 0..rows {
-                        values.push(Some(value(self)?));
-                    }
-                }
+                rows.extend(std::iter::repeat_n(value, times));
             }
+            was_literal = is_literal;
         }
-        Ok(values)
+        Ok(rows)
     }
 
-    /// True when a column of flags holds nothing but false.
-    pub(super) fn is_false(&mut self) -> Result<bool, Error> {
-        if !self.0.is_empty() {
-            self.number()?;
-        }
-        Ok(self.0.is_empty())
+    /// A text behind its length.
+    pub(super) fn text(&mut self) -> Result<&'a str, Error> {
+        std::str::from_utf8(self.sized()?).map_err(|_| cut_short())
     }
 
     fn column(&mut self, coding: Coding, most: u64) -> Result<(), Error> {
@@ -264,7 +239,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn cut_short() -> Error {
+pub(super) fn cut_short() -> Error {
     malformed("变更数据不完整或不规范", "the change is cut short or its numbers are not canonical")
 }
 

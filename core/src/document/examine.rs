@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::change::malformed;
+use super::content::Content;
 use super::model::Edit;
 use super::{Document, RawChange, foreign_shape, genesis, stamp};
 use crate::error::Error;
@@ -34,6 +35,11 @@ impl Document {
     /// # Errors
     /// The first change that does not fit; nothing after it was looked at.
     pub fn examine(&self, changes: &[RawChange]) -> Result<Vec<Vec<Edit>>, Misfit> {
+        if let Content::Plain(plain) = &self.content
+            && let Some(said) = plain.replay.examine(changes)
+        {
+            return Ok(said);
+        }
         let mut examination = None;
         let mut edits = Vec::with_capacity(changes.len());
         for (index, change) in changes.iter().enumerate() {
@@ -54,6 +60,7 @@ impl Document {
 /// What is known while a run is examined: the document at the run's start and the run so far.
 struct Examination<'d> {
     document: &'d Document,
+    automerge: &'d Automerge,
     /// Deps of the first change: the past that predecessors are looked up in.
     base: Vec<automerge::ChangeHash>,
     /// Changes of the document that are not in that past; empty when it is all of them.
@@ -103,20 +110,21 @@ impl<'d> Examination<'d> {
         if first.deps.is_empty() {
             return Err(malformed("变更没有前置变更", "the change builds on nothing"));
         }
+        let automerge = document.content.automerge()?;
         let base: Vec<_> = first.deps.iter().map(|dep| automerge::ChangeHash(dep.0)).collect();
         let mut max_op = 0;
         for dep in &base {
-            let meta = document.automerge.get_change_meta_by_hash(dep);
+            let meta = automerge.get_change_meta_by_hash(dep);
             max_op = max_op.max(meta.ok_or_else(missing)?.max_op);
         }
         let outside = if document.heads() == first.deps {
             HashSet::new()
         } else {
-            document.automerge.get_changes_meta(&base).into_iter().map(|meta| meta.hash).collect()
+            automerge.get_changes_meta(&base).into_iter().map(|meta| meta.hash).collect()
         };
         let last = document.last_change(first.actor);
         // Automerge takes an author's earlier changes for known to every later one, whatever its deps say.
-        if last.is_some_and(|(_, hash)| outside.contains(&hash)) {
+        if last.is_some_and(|(_, hash)| outside.contains(&automerge::ChangeHash(hash.0))) {
             return Err(malformed(
                 "变更未包含其作者此前的变更",
                 "the change does not build on its author's earlier changes",
@@ -125,6 +133,7 @@ impl<'d> Examination<'d> {
         let is_blank = first.deps == [document.genesis_hash];
         Ok(Self {
             document,
+            automerge,
             base,
             outside,
             is_blank,
@@ -255,12 +264,12 @@ impl<'d> Examination<'d> {
             return Ok(true);
         }
         let exid = ObjId::Id(id.counter(), id.actor().clone(), 0);
-        let Some(hash) = self.document.automerge.hash_for_opid(&exid) else { return Ok(false) };
+        let Some(hash) = self.automerge.hash_for_opid(&exid) else { return Ok(false) };
         if self.outside.contains(&hash) {
             return Ok(false);
         }
         if !self.inserted.contains_key(&hash) {
-            let change = self.document.automerge.get_change_by_hash(&hash).ok_or_else(missing)?;
+            let change = self.automerge.get_change_by_hash(&hash).ok_or_else(missing)?;
             if self.inserted.len() >= INSERTED_MAX {
                 self.inserted.clear();
             }
@@ -277,7 +286,7 @@ impl<'d> Examination<'d> {
         if self.is_blank {
             return Ok(Vec::new());
         }
-        let doc: &Automerge = &self.document.automerge;
+        let doc = self.automerge;
         let object = super::read::container(doc, container)?;
         let values = if self.outside.is_empty() {
             doc.get_all(&object, key)
@@ -441,7 +450,7 @@ mod tests {
                     let mut after = before.clone();
                     after.apply(std::slice::from_ref(&change)).unwrap();
                     after.model().unwrap();
-                    Automerge::load(&after.automerge.save()).unwrap();
+                    Automerge::load(&after.content.automerge().unwrap().save()).unwrap();
                 }
             }
         }

@@ -8,9 +8,11 @@
 
 pub mod change;
 mod columns;
+mod content;
 pub mod examine;
 pub mod genesis;
 pub mod model;
+mod plain;
 mod read;
 pub mod renewal;
 pub mod replay;
@@ -24,9 +26,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use change::malformed;
 pub use change::{RawChange, Seal};
+use content::Content;
 pub use genesis::genesis_actor;
 use model::{Edit, Model};
 pub use read::Size;
+use replay::Replay;
 
 use crate::error::{Error, ErrorKind};
 use crate::id::{ActorId, ChangeHash, DefinitionRef, DocumentId, short_hash};
@@ -53,7 +57,7 @@ pub struct Document {
     text_keys: Vec<String>,
     genesis_hash: ChangeHash,
     genesis_actor: ActorId,
-    automerge: Automerge,
+    content: Content,
 }
 
 impl Document {
@@ -62,14 +66,19 @@ impl Document {
     /// `text_keys` are the sorted ids of the definition's shared texts.
     #[must_use]
     pub fn new(id: DocumentId, definition: &DefinitionRef, text_keys: &[String]) -> Self {
-        let (automerge, genesis_hash) = genesis::genesis(id, definition, text_keys);
+        let (content, genesis_hash) = if text_keys.is_empty() {
+            (Content::plain(Replay::new(id, definition)), genesis::plain_hash(id, definition))
+        } else {
+            let (automerge, genesis_hash) = genesis::genesis(id, definition, text_keys);
+            (Content::Whole(Box::new(automerge)), genesis_hash)
+        };
         Self {
             id,
             definition: definition.clone(),
             text_keys: text_keys.to_vec(),
             genesis_hash,
             genesis_actor: genesis_actor(id, definition),
-            automerge,
+            content,
         }
     }
 
@@ -103,8 +112,12 @@ impl Document {
     /// `Protocol` when predecessors are missing, Automerge refuses or panics. The document must then
     /// be dropped: what it holds is not defined.
     pub fn apply(&mut self, changes: &[RawChange]) -> Result<(), Error> {
-        let parsed: Vec<_> = changes.iter().map(|change| change.parsed.clone()).collect();
-        catch_unwind(AssertUnwindSafe(|| self.automerge.apply_changes(parsed)))
+        if self.content.follow(changes) {
+            return Ok(());
+        }
+        let automerge = self.content.automerge_mut()?;
+        let parsed = changes.iter().map(|change| change.parsed().cloned()).collect::<Result<Vec<_>, _>>()?;
+        catch_unwind(AssertUnwindSafe(|| automerge.apply_changes(parsed)))
             .map_err(|_| malformed("变更无法应用到文档", "the changes cannot be applied to the document"))?
             .map_err(|error| {
                 malformed("变更无法应用到文档", "the changes cannot be applied to the document")
@@ -128,17 +141,18 @@ impl Document {
     }
 
     fn write(&mut self, actor: ActorId, edits: &[Edit]) -> Result<RawChange, Error> {
-        self.automerge.set_actor(automerge::ActorId::from(actor.as_bytes()));
-        let registers = read::container(&self.automerge, genesis::REGISTERS.0)?;
-        let texts = read::container(&self.automerge, genesis::TEXTS.0)?;
-        let events = read::container(&self.automerge, genesis::EVENTS.0)?;
+        let automerge = self.content.automerge_mut()?;
+        automerge.set_actor(automerge::ActorId::from(actor.as_bytes()));
+        let registers = read::container(automerge, genesis::REGISTERS.0)?;
+        let texts = read::container(automerge, genesis::TEXTS.0)?;
+        let events = read::container(automerge, genesis::EVENTS.0)?;
         let mut text_objects = Vec::new();
         for edit in edits {
             if let Edit::Text { key, to: Some(to) } = edit {
-                text_objects.push((self.text_object(&texts, key)?, to));
+                text_objects.push((text_object(automerge, &texts, key)?, to));
             }
         }
-        let mut transaction = self.automerge.transaction();
+        let mut transaction = automerge.transaction();
         let mut write = || -> Result<(), automerge::AutomergeError> {
             for edit in edits {
                 match edit {
@@ -161,8 +175,8 @@ impl Document {
                 .caused_by(error)
         })?;
         let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(0));
-        let hash = hash.unwrap_or_else(|| self.automerge.empty_commit(CommitOptions::default().with_time(0)));
-        self.automerge
+        let hash = hash.unwrap_or_else(|| automerge.empty_commit(CommitOptions::default().with_time(0)));
+        automerge
             .get_change_by_hash(&hash)
             .ok_or_else(|| malformed("变更未生成", "the change was not made"))
             .and_then(RawChange::of_own)
@@ -173,8 +187,12 @@ impl Document {
     /// # Errors
     /// `Protocol` when a value does not have the agreed form.
     pub fn model(&self) -> Result<Model, Error> {
+        if let Content::Plain(plain) = &self.content {
+            return Ok(plain.replay.model().clone());
+        }
+        let automerge = self.content.automerge()?;
         let empty = Model::empty(self.id, self.definition.clone());
-        catch_unwind(AssertUnwindSafe(|| read::read_model(&self.automerge, empty, None)))
+        catch_unwind(AssertUnwindSafe(|| read::read_model(automerge, empty, None)))
             .map_err(|_| malformed("文档无法读取", "the document cannot be read"))?
     }
 
@@ -189,25 +207,41 @@ impl Document {
                 &format!("the document does not hold change {missing}"),
             ));
         }
+        if let Content::Plain(plain) = &self.content
+            && heads == [plain.replay.last()]
+        {
+            return Ok(plain.replay.model().clone());
+        }
+        let automerge = self.content.automerge()?;
         let heads: Vec<_> = heads.iter().map(|head| automerge::ChangeHash(head.0)).collect();
         let empty = Model::empty(self.id, self.definition.clone());
-        catch_unwind(AssertUnwindSafe(|| read::read_model(&self.automerge, empty, Some(&heads))))
+        catch_unwind(AssertUnwindSafe(|| read::read_model(automerge, empty, Some(&heads))))
             .map_err(|_| malformed("文档历史无法读取", "the document's history cannot be read"))?
     }
 
     /// The changes that nothing in the document builds on yet, sorted.
     #[must_use]
     pub fn heads(&self) -> Vec<ChangeHash> {
-        let mut heads: Vec<_> =
-            self.automerge.get_heads().into_iter().map(|head| ChangeHash(head.0)).collect();
-        heads.sort_unstable();
-        heads
+        match &self.content {
+            Content::Plain(plain) => vec![plain.replay.last()],
+            Content::Whole(automerge) => {
+                let mut heads: Vec<_> =
+                    automerge.get_heads().into_iter().map(|head| ChangeHash(head.0)).collect();
+                heads.sort_unstable();
+                heads
+            }
+        }
     }
 
     /// True when the change with this hash has been applied.
     #[must_use]
     pub fn holds(&self, hash: &ChangeHash) -> bool {
-        self.automerge.get_change_meta_by_hash(&automerge::ChangeHash(hash.0)).is_some()
+        match &self.content {
+            Content::Plain(plain) => plain.replay.holds(hash),
+            Content::Whole(automerge) => {
+                automerge.get_change_meta_by_hash(&automerge::ChangeHash(hash.0)).is_some()
+            }
+        }
     }
 
     /// The seq of `actor`'s next change.
@@ -217,10 +251,16 @@ impl Document {
     }
 
     /// Seq and hash of `actor`'s last change.
-    fn last_change(&self, actor: ActorId) -> Option<(u64, automerge::ChangeHash)> {
-        let actor = automerge::ActorId::from(actor.as_bytes());
-        let changes = self.automerge.get_changes_meta(&[]);
-        changes.iter().filter(|meta| *meta.actor == actor).map(|meta| (meta.seq, meta.hash)).max()
+    fn last_change(&self, actor: ActorId) -> Option<(u64, ChangeHash)> {
+        match &self.content {
+            Content::Plain(plain) => plain.replay.authors().get(&actor).copied(),
+            Content::Whole(automerge) => {
+                let actor = automerge::ActorId::from(actor.as_bytes());
+                let changes = automerge.get_changes_meta(&[]);
+                let own = changes.iter().filter(|meta| *meta.actor == actor);
+                own.map(|meta| (meta.seq, ChangeHash(meta.hash.0))).max()
+            }
+        }
     }
 
     /// What a change says, read from its operations; the change need not be applied.
@@ -229,6 +269,11 @@ impl Document {
     /// `Protocol` when an operation is none of: a stamped value into a register, an event under a
     /// new key, characters in or out of a shared text.
     pub fn edits_of(&self, change: &RawChange) -> Result<Vec<Edit>, Error> {
+        if let Some(plain) = change.plain.as_ref().filter(|plain| plain.genesis_actor == self.genesis_actor)
+            && plain.puts.iter().all(|put| matches!(put.edit, Edit::Put { .. }) || put.replaces.is_none())
+        {
+            return Ok(plain.puts.iter().map(|put| put.edit.clone()).collect());
+        }
         let expanded = change.decode()?;
         let mut edits = Vec::new();
         let mut texts = BTreeSet::new();
@@ -258,17 +303,6 @@ impl Document {
         Ok(edits)
     }
 
-    fn text_object(&self, texts: &ObjId, key: &str) -> Result<ObjId, Error> {
-        match self.automerge.get(texts, key) {
-            Ok(Some((automerge::Value::Object(automerge::ObjType::Text), id))) => Ok(id),
-            _ => Err(Error::new(
-                ErrorKind::Invalid,
-                format!("没有名为 {key} 的共享文本"),
-                format!("there is no shared text named {key}"),
-            )),
-        }
-    }
-
     fn text_key(&self, counter: u64) -> Result<String, Error> {
         counter
             .checked_sub(genesis::FIRST_TEXT)
@@ -285,6 +319,17 @@ impl Document {
 pub fn line_id(actor: ActorId, seq: u64, index: u32) -> String {
     let hash = short_hash("xunyuan/line/1", &[actor.as_bytes(), &seq.to_be_bytes(), &index.to_be_bytes()]);
     data_encoding::HEXLOWER.encode(&hash[..6])
+}
+
+fn text_object(automerge: &Automerge, texts: &ObjId, key: &str) -> Result<ObjId, Error> {
+    match automerge.get(texts, key) {
+        Ok(Some((automerge::Value::Object(automerge::ObjType::Text), id))) => Ok(id),
+        _ => Err(Error::new(
+            ErrorKind::Invalid,
+            format!("没有名为 {key} 的共享文本"),
+            format!("there is no shared text named {key}"),
+        )),
+    }
 }
 
 fn bytes(bytes: Vec<u8>) -> ScalarValue {

@@ -5,6 +5,7 @@ use automerge::{Automerge, ObjId, ReadDoc, ScalarValue, Value as AmValue, ValueR
 use std::collections::BTreeMap;
 
 use super::change::malformed;
+use super::content::Content;
 use super::genesis::{EVENTS, REGISTERS, TEXTS};
 use super::model::{Edit, Event, Model, Register, Stamped};
 use super::stamp::{decode_event, decode_stamped};
@@ -56,8 +57,18 @@ impl Document {
     /// How much the document holds.
     #[must_use]
     pub fn size(&self) -> Size {
-        let stats = self.automerge.stats();
-        Size { changes: stats.num_changes.saturating_sub(1), actors: stats.num_actors.saturating_sub(1) }
+        match &self.content {
+            Content::Plain(plain) => {
+                Size { changes: plain.replay.changes() as u64, actors: plain.replay.authors().len() as u64 }
+            }
+            Content::Whole(automerge) => {
+                let stats = automerge.stats();
+                Size {
+                    changes: stats.num_changes.saturating_sub(1),
+                    actors: stats.num_actors.saturating_sub(1),
+                }
+            }
+        }
     }
 }
 

@@ -5,33 +5,26 @@
 //! each key is its value, and events stand in the order of writing. That takes a twentieth of the time of
 //! applying the changes. Whatever is not of this form, shared texts among it, is left to the document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::columns::{Coding, Reader};
-use super::genesis::{self, EVENTS, REGISTERS, genesis_actor};
-use super::model::{Model, Register};
-use super::stamp::{decode_event, decode_stamped};
-use crate::error::Error;
+use super::RawChange;
+use super::genesis::{self, genesis_actor};
+use super::model::{Edit, Model, Register};
+use super::plain::{OpId, PlainChange, Put};
 use crate::id::{ActorId, ChangeHash, DefinitionRef, DocumentId};
 
-/// What `put` is among the actions of operations.
-const PUT: u64 = 1;
-/// What bytes are among the types of values: the low four bits of what measures a value.
-const BYTES: u64 = 7;
-
-/// The counter and author of an operation.
-type OpId = (u64, ActorId);
-
 /// A history being read.
+#[derive(Clone, Debug)]
 pub struct Replay {
     model: Model,
     genesis_actor: ActorId,
     /// The changes read so far, the genesis first.
     read: Vec<ChangeHash>,
     next_op: u64,
-    /// The operation that holds each register's value, and each event.
-    registers: BTreeMap<String, OpId>,
-    events: BTreeMap<String, OpId>,
+    /// The operation that holds each register's value.
+    holders: BTreeMap<String, OpId>,
+    /// The last change of each author.
+    authors: BTreeMap<ActorId, (u64, ChangeHash)>,
 }
 
 impl Replay {
@@ -43,156 +36,139 @@ impl Replay {
             genesis_actor: genesis_actor(document, definition),
             read: vec![genesis::plain_hash(document, definition)],
             next_op: genesis::FIRST_TEXT,
-            registers: BTreeMap::new(),
-            events: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            authors: BTreeMap::new(),
         }
     }
 
     /// Reads the next change, a whole uncompressed chunk whose hash is `hash`; false when the history is not,
-    /// or not certainly, of the form that is read here.
+    /// or not certainly, of the form that is read here. Nothing more can be read then.
     #[must_use]
     pub fn take(&mut self, chunk: &[u8], hash: ChangeHash) -> bool {
-        self.try_take(chunk, hash).is_ok_and(|is_taken| is_taken)
+        PlainChange::read(chunk).is_some_and(|change| self.advance(change, hash))
     }
 
-    fn try_take(&mut self, chunk: &[u8], hash: ChangeHash) -> Result<bool, Error> {
-        let change = Parts::of(chunk)?;
-        // An author names their own previous change beside the last one.
-        let is_held = |dep: &&[u8]| self.read.iter().rev().any(|held| held.as_bytes() == *dep);
-        let is_next =
-            change.deps.iter().any(|dep| self.read.last().is_some_and(|last| last.as_bytes() == *dep));
-        if !is_next || !change.deps.iter().all(is_held) || change.start_op != self.next_op || !change.is_bare
-        {
-            return Ok(false);
-        }
-        let Some(operations) = change.operations()? else { return Ok(false) };
-        for Operation { object, key, value, replaces } in operations {
-            let id = (self.next_op, change.actor);
-            if object.1 != self.genesis_actor {
-                return Ok(false);
+    /// As [`Replay::take`], for a change that was parsed.
+    pub(super) fn follow(&mut self, change: &RawChange) -> bool {
+        change.plain.as_ref().is_some_and(|plain| self.advance((**plain).clone(), change.hash))
+    }
+
+    /// Checks foreign changes of one author against the history and reads what they say, without taking them
+    /// in: each builds on the one before, and its author saw and says exactly what Automerge would write for
+    /// this. None when they are not, or not certainly, of that form.
+    pub(super) fn examine(&self, changes: &[RawChange]) -> Option<Vec<Vec<Edit>>> {
+        let actor = changes.first()?.actor;
+        let (mut last, mut next_op) = (self.last(), self.next_op);
+        let mut own = self.authors.get(&actor).copied();
+        let mut holders: HashMap<&str, OpId> = HashMap::new();
+        let mut events: HashSet<&str> = self.model.events.iter().map(|event| event.id.as_str()).collect();
+        let mut said = Vec::with_capacity(changes.len());
+        for change in changes {
+            let plain = change.plain.as_ref()?;
+            let (seq, previous) = own.unwrap_or((0, last));
+            let is_next = plain.seq == seq + 1 && plain.start_op == next_op && plain.actor == actor;
+            let mut deps = vec![last];
+            if previous != last {
+                // An author names their own previous change beside the last one.
+                deps.push(previous);
+                deps.sort_unstable();
             }
-            let stands = match object.0 {
-                counter if counter == REGISTERS.1 => {
-                    let winner = decode_stamped(value)?;
-                    self.model.registers.insert(key.to_owned(), Register { winner, others: Vec::new() });
-                    self.registers.insert(key.to_owned(), id)
+            if !is_next || plain.deps != deps || plain.genesis_actor != self.genesis_actor {
+                return None;
+            }
+            for Put { edit, replaces } in &plain.puts {
+                let fits = match edit {
+                    Edit::Put { key, .. } => {
+                        let stands = holders.insert(key, (next_op, actor));
+                        stands.or_else(|| self.holders.get(key).copied()) == *replaces
+                    }
+                    Edit::Event(event) => replaces.is_none() && events.insert(&event.id),
+                    Edit::Text { .. } => false,
+                };
+                if !fits {
+                    return None;
                 }
-                counter if counter == EVENTS.1 => {
-                    self.model.events.push(decode_event(key, value)?);
-                    self.events.insert(key.to_owned(), id)
+                next_op += 1;
+            }
+            said.push(plain.puts.iter().map(|put| put.edit.clone()).collect());
+            last = change.hash;
+            own = Some((plain.seq, change.hash));
+        }
+        Some(said)
+    }
+
+    fn advance(&mut self, change: PlainChange, hash: ChangeHash) -> bool {
+        // Whatever else it names of the past is in the past of the last change.
+        let is_next = change.deps.contains(&self.last()) && change.deps.iter().all(|dep| self.holds(dep));
+        if !is_next || change.start_op != self.next_op || change.genesis_actor != self.genesis_actor {
+            return false;
+        }
+        for Put { edit, replaces } in change.puts {
+            let id = (self.next_op, change.actor);
+            let stands = match edit {
+                Edit::Put { key, stamped } => {
+                    let stands = self.holders.insert(key.clone(), id);
+                    self.model.registers.insert(key, Register { winner: stamped, others: Vec::new() });
+                    stands
                 }
-                _ => return Ok(false),
+                Edit::Event(event) => {
+                    if self.model.events.iter().any(|earlier| earlier.id == event.id) {
+                        return false;
+                    }
+                    self.model.events.push(event);
+                    None
+                }
+                Edit::Text { .. } => return false,
             };
             if stands != replaces {
-                return Ok(false);
+                return false;
             }
             self.next_op += 1;
         }
         self.read.push(hash);
-        Ok(true)
+        self.authors.insert(change.actor, (change.seq, hash));
+        true
+    }
+
+    /// Which document it is the history of.
+    pub(super) const fn document(&self) -> DocumentId {
+        self.model.document
+    }
+
+    /// The definition that the document's genesis pins.
+    pub(super) const fn definition(&self) -> &DefinitionRef {
+        &self.model.definition
+    }
+
+    /// The change that everything read so far leads to.
+    pub(super) fn last(&self) -> ChangeHash {
+        self.read.last().copied().unwrap_or(ChangeHash([0; 32]))
+    }
+
+    /// True when a change was read.
+    pub(super) fn holds(&self, hash: &ChangeHash) -> bool {
+        self.read.iter().rev().any(|held| held == hash)
+    }
+
+    /// Number of changes read, the genesis left out.
+    pub(super) fn changes(&self) -> usize {
+        self.read.len() - 1
+    }
+
+    /// The last change of each author.
+    pub(super) const fn authors(&self) -> &BTreeMap<ActorId, (u64, ChangeHash)> {
+        &self.authors
+    }
+
+    /// What the document says so far.
+    pub(super) const fn model(&self) -> &Model {
+        &self.model
     }
 
     /// What the document says.
     #[must_use]
     pub fn into_model(self) -> Model {
         self.model
-    }
-}
-
-/// One `put` of bytes under a key.
-struct Operation<'a> {
-    object: OpId,
-    key: &'a str,
-    value: &'a [u8],
-    /// The one value that it replaces.
-    replaces: Option<OpId>,
-}
-
-/// A change chunk, taken apart.
-struct Parts<'a> {
-    deps: Vec<&'a [u8]>,
-    actor: ActorId,
-    start_op: u64,
-    is_bare: bool,
-    /// The authors that operations name by place: the change's own first.
-    actors: Vec<ActorId>,
-    columns: BTreeMap<u64, &'a [u8]>,
-}
-
-impl<'a> Parts<'a> {
-    fn of(chunk: &'a [u8]) -> Result<Self, Error> {
-        let mut reader = Reader::of_chunk(chunk)?;
-        let deps = (0..reader.number()?).map(|_| reader.take(32)).collect::<Result<Vec<_>, _>>()?;
-        let actor = ActorId::from_slice(reader.sized()?)?;
-        reader.number()?;
-        let start_op = reader.number()?;
-        let is_timeless = reader.difference()? == 0;
-        let is_mute = reader.sized()?.is_empty();
-        let mut actors = vec![actor];
-        for _ in 0..reader.number()? {
-            actors.push(ActorId::from_slice(reader.sized()?)?);
-        }
-        let lengths = (0..reader.number()?)
-            .map(|_| Ok((reader.number()?, reader.number()?)))
-            .collect::<Result<Vec<_>, Error>>()?;
-        let mut columns = BTreeMap::new();
-        for (number, length) in lengths {
-            columns.insert(number, reader.take(usize::try_from(length).unwrap_or(usize::MAX))?);
-        }
-        let is_bare = is_timeless && is_mute && reader.is_empty();
-        Ok(Self { deps, actor, start_op, is_bare, actors, columns })
-    }
-
-    /// Its operations; `None` when one is anything but a `put` of bytes under a key.
-    fn operations(&self) -> Result<Option<Vec<Operation<'a>>>, Error> {
-        let column = |number: u64| Reader::of(self.columns.get(&number).copied().unwrap_or_default());
-        let actions = column(0x42).numbers(Coding::Numbers)?;
-        let (object_actors, object_counters) =
-            (column(0x01).numbers(Coding::Numbers)?, column(0x02).numbers(Coding::Numbers)?);
-        let keys = column(0x15).texts()?;
-        let measures = column(0x56).numbers(Coding::Numbers)?;
-        let mut values = column(0x57);
-        let replaced = column(0x70).numbers(Coding::Numbers)?;
-        let mut replaced_actors = column(0x71).numbers(Coding::Numbers)?.into_iter();
-        let mut replaced_counters = column(0x73).numbers(Coding::Differences)?.into_iter();
-        // A key is text or the id of an element, and only elements are inserted.
-        let has_elements = !column(0x11).is_empty() || !column(0x13).is_empty();
-        if has_elements || !column(0x34).is_false()? {
-            return Ok(None);
-        }
-        let mut operations = Vec::with_capacity(actions.len());
-        for (place, action) in actions.iter().enumerate() {
-            let at = |column: &[Option<u64>]| column.get(place).copied().flatten();
-            let (Some(object_actor), Some(counter)) = (at(&object_actors), at(&object_counters)) else {
-                return Ok(None);
-            };
-            let (Some(object_actor), Some(Some(key)), Some(measure)) =
-                (self.actor(object_actor), keys.get(place).copied(), at(&measures))
-            else {
-                return Ok(None);
-            };
-            if *action != Some(PUT) || measure & 0xf != BYTES {
-                return Ok(None);
-            }
-            let value = values.take(usize::try_from(measure >> 4).unwrap_or(usize::MAX))?;
-            let replaces = match at(&replaced).unwrap_or(0) {
-                0 => None,
-                1 => {
-                    let actor = replaced_actors.next().flatten().and_then(|actor| self.actor(actor));
-                    let (Some(actor), Some(Some(counter))) = (actor, replaced_counters.next()) else {
-                        return Ok(None);
-                    };
-                    Some((counter, actor))
-                }
-                _ => return Ok(None),
-            };
-            operations.push(Operation { object: (counter, object_actor), key, value, replaces });
-        }
-        Ok(Some(operations))
-    }
-
-    fn actor(&self, place: u64) -> Option<ActorId> {
-        usize::try_from(place).ok().and_then(|place| self.actors.get(place)).copied()
     }
 }
 

@@ -15,8 +15,10 @@ pub mod compare;
 pub mod mending;
 pub mod page;
 
+use std::collections::BTreeMap;
+
 use crate::id::{ChangeHash, DocumentId, ScopeId};
-use crate::wire::message::ScopeRequest;
+use crate::wire::message::{Run, ScopeRequest};
 
 /// First wait after a failure, milliseconds; doubles with each further one.
 const BACKOFF_FIRST_MS: i64 = 1_000;
@@ -26,7 +28,7 @@ const BACKOFF_MAX_MS: i64 = 5 * 60 * 1_000;
 const WAIT_MAX_MS: i64 = BACKOFF_MAX_MS * 3 / 2;
 
 /// A run as it was pushed: what a verdict is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SentRun {
     /// Which document.
     pub document: DocumentId,
@@ -34,6 +36,10 @@ pub struct SentRun {
     pub hashes: Vec<ChangeHash>,
     /// The scope of a run that is given back, `None` for own new work.
     pub back_to: Option<ScopeId>,
+    /// Own new work as it was signed, which is what its row of the log will hold.
+    pub run: Option<Run>,
+    /// Seq of its last change.
+    pub last_seq: u64,
 }
 
 /// What one request said of a scope that is repaired.
@@ -46,7 +52,7 @@ pub struct AskedRepair {
 }
 
 /// What one request asked and pushed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
     /// Where the replica stood in each scope.
     pub scopes: Vec<ScopeRequest>,
@@ -56,6 +62,15 @@ pub struct Asked {
     pub wanted_any: bool,
     /// What was said of scopes that are repaired.
     pub repairs: Vec<AskedRepair>,
+}
+
+impl Asked {
+    /// The runs of own new work by document and last change.
+    #[must_use]
+    pub fn own_runs(&self) -> BTreeMap<(DocumentId, ChangeHash), &SentRun> {
+        let own = self.runs.iter().filter(|sent| sent.run.is_some());
+        own.filter_map(|sent| Some(((sent.document, *sent.hashes.last()?), sent))).collect()
+    }
 }
 
 /// Where one replica is in its exchange with the branch.

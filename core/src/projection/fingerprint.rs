@@ -20,7 +20,7 @@ const TABLES: [&str; 7] = [
     "SELECT c.document, c.place, c.choice, c.key, c.reason, c.value, c.user, c.at_ms \
      FROM projected_clash AS c JOIN projected AS p USING (document) \
      WHERE {} ORDER BY c.document, c.place, c.choice",
-    "SELECT p.document, t.body FROM projected AS p JOIN projected_text AS t ON t.rowid = p.id \
+    "SELECT p.document, t.body FROM projected AS p JOIN projected_body AS t ON t.id = p.id \
      WHERE {} ORDER BY p.document",
     "SELECT p.document, f.facts FROM projected AS p JOIN projected_facts AS f ON f.id = p.id \
      WHERE {} ORDER BY p.document",

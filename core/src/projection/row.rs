@@ -1,13 +1,13 @@
 //! The records that rows are made of, and how they enter and leave the tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::document::model::Value;
 use crate::error::Error;
 use crate::id::{ContentHash, DefinitionRef, DocumentId, ScopeId, UserId};
-use crate::projection::{coding, files};
+use crate::projection::{coding, files, index};
 use crate::rules::file::NamedFile;
 
 /// What sort of record a row stands for.
@@ -171,30 +171,37 @@ pub struct Projected {
 }
 
 impl Projected {
-    /// Replaces the document's rows by these.
+    /// Replaces the document's rows by these; what has not changed is not written.
     ///
     /// # Errors
     /// `Full`, `Busy` or `Storage` when writing fails; the caller's transaction then rolls back.
     pub fn store(&self, conn: &Connection) -> Result<(), Error> {
-        remove(conn, self.row.document)?;
-        let id = insert_row(conn, &self.row)?;
-        conn.prepare_cached("INSERT INTO projected_text (rowid, body) VALUES (?1, ?2)")?
-            .execute(params![id, self.text])?;
-        conn.prepare_cached("INSERT INTO projected_facts (id, facts) VALUES (?1, ?2)")?
-            .execute(params![id, self.facts])?;
-        let mut person =
-            conn.prepare_cached("INSERT OR IGNORE INTO projected_person (document, user) VALUES (?1, ?2)")?;
-        for user in &self.row.people {
-            person.execute(params![self.row.document.as_bytes(), user.as_str()])?;
+        let (id, is_new) = put_row(conn, &self.row)?;
+        index::put_text(conn, id, &self.text, is_new)?;
+        conn.prepare_cached(
+            "INSERT INTO projected_facts (id, facts) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET facts = ?2",
+        )?
+        .execute(params![id, self.facts])?;
+        conn.prepare_cached(
+            "INSERT INTO projected_history (id, lines) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET lines = ?2",
+        )?
+        .execute(params![id, coding::lines_text(&self.history)])?;
+        put_people(conn, &self.row, is_new)?;
+        if !is_new {
+            conn.prepare_cached("DELETE FROM projected_clash WHERE document = ?1")?
+                .execute([self.row.document.as_bytes()])?;
         }
-        conn.prepare_cached("INSERT INTO projected_history (id, lines) VALUES (?1, ?2)")?
-            .execute(params![id, coding::lines_text(&self.history)])?;
+        if !is_new {
+            conn.prepare_cached("DELETE FROM projected_file WHERE id = ?1")?.execute([id])?;
+        }
         files::insert(conn, id, &self.files)?;
         insert_clashes(conn, self.row.document, &self.clashes)
     }
 }
 
-/// Takes a document out of every table: it left the device, or is about to be written again.
+/// Takes a document out of every table: it left the device.
 ///
 /// # Errors
 /// `Full`, `Busy` or `Storage` when writing fails.
@@ -205,10 +212,14 @@ pub fn remove(conn: &Connection, document: DocumentId) -> Result<(), Error> {
         .query_row([document], |row| row.get(0))
         .optional()?;
     let Some(id) = id else { return Ok(()) };
-    conn.prepare_cached("DELETE FROM projected_text WHERE rowid = ?1")?.execute([id])?;
-    conn.prepare_cached("DELETE FROM projected_facts WHERE id = ?1")?.execute([id])?;
-    conn.prepare_cached("DELETE FROM projected_history WHERE id = ?1")?.execute([id])?;
-    conn.prepare_cached("DELETE FROM projected_file WHERE id = ?1")?.execute([id])?;
+    index::remove_text(conn, id)?;
+    for sql in [
+        "DELETE FROM projected_facts WHERE id = ?1",
+        "DELETE FROM projected_history WHERE id = ?1",
+        "DELETE FROM projected_file WHERE id = ?1",
+    ] {
+        conn.prepare_cached(sql)?.execute([id])?;
+    }
     for sql in [
         "DELETE FROM projected WHERE document = ?1",
         "DELETE FROM projected_person WHERE document = ?1",
@@ -216,15 +227,6 @@ pub fn remove(conn: &Connection, document: DocumentId) -> Result<(), Error> {
     ] {
         conn.prepare_cached(sql)?.execute([document])?;
     }
-    Ok(())
-}
-
-/// Rewrites the search index, so that it keeps no trace of what was removed from it.
-///
-/// # Errors
-/// `Full`, `Busy` or `Storage` when writing fails.
-pub fn forget_removed(conn: &Connection) -> Result<(), Error> {
-    conn.execute("INSERT INTO projected_text (projected_text) VALUES ('optimize')", [])?;
     Ok(())
 }
 
@@ -272,15 +274,25 @@ pub(crate) fn read_row(row: &rusqlite::Row<'_>) -> Result<Row, Error> {
     })
 }
 
-fn insert_row(conn: &Connection, row: &Row) -> Result<i64, Error> {
-    conn.prepare_cached(
-        "INSERT INTO projected (document, scope, kind, definition, definition_version, definition_hash, \
-         project, state, terminal, title, summary, number, temp_number, created_by, created_at_ms, \
-         updated_at_ms, listed_at_ms, due_ms, handler, first_contact, owner_dept, score, result, clashes, \
-         contested) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
-    )?
-    .execute(params![
+const INSERT: &str = "INSERT INTO projected (document, scope, kind, definition, definition_version, definition_hash, \
+     project, state, terminal, title, summary, number, temp_number, created_by, created_at_ms, \
+     updated_at_ms, listed_at_ms, due_ms, handler, first_contact, owner_dept, score, result, clashes, \
+     contested) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+     ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
+
+/// What no index looks at.
+const UPDATE: &str = "UPDATE projected SET kind = ?3, definition_version = ?5, definition_hash = ?6, \
+     state = ?8, title = ?10, summary = ?11, created_by = ?14, created_at_ms = ?15, updated_at_ms = ?16, \
+     handler = ?19, first_contact = ?20, owner_dept = ?21, score = ?22, result = ?23, clashes = ?24, \
+     contested = ?25 WHERE document = ?1";
+
+/// What indexes look at: writing one of these columns writes its indexes, whether it changes or not.
+const UPDATE_INDEXED: &str = "UPDATE projected SET scope = ?2, definition = ?3, project = ?4, terminal = ?5, \
+     number = ?6, temp_number = ?7, listed_at_ms = ?8, due_ms = ?9 WHERE document = ?1";
+
+/// Writes a document's row; says its id and whether it is new.
+fn put_row(conn: &Connection, row: &Row) -> Result<(i64, bool), Error> {
+    let all = params![
         row.document.as_bytes(),
         row.scope.as_str(),
         row.kind.code(),
@@ -306,8 +318,56 @@ fn insert_row(conn: &Connection, row: &Row) -> Result<i64, Error> {
         row.result,
         row.clashes,
         row.contested,
-    ])?;
-    Ok(conn.last_insert_rowid())
+    ];
+    let indexed = params![
+        row.document.as_bytes(),
+        row.scope.as_str(),
+        row.definition.id,
+        row.project,
+        row.terminal,
+        row.number,
+        row.temp_number,
+        row.listed_at_ms,
+        row.due_ms,
+    ];
+    let known: Option<(i64, bool)> = conn
+        .prepare_cached(
+            "SELECT id, scope = ?2 AND definition = ?3 AND project = ?4 AND terminal = ?5 AND number IS ?6
+               AND temp_number IS ?7 AND listed_at_ms = ?8 AND due_ms IS ?9
+             FROM projected WHERE document = ?1",
+        )?
+        .query_row(indexed, |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((id, is_in_place)) = known else {
+        conn.prepare_cached(INSERT)?.execute(all)?;
+        return Ok((conn.last_insert_rowid(), true));
+    };
+    if !is_in_place {
+        conn.prepare_cached(UPDATE_INDEXED)?.execute(indexed)?;
+    }
+    conn.prepare_cached(UPDATE)?.execute(all)?;
+    Ok((id, false))
+}
+
+fn put_people(conn: &Connection, row: &Row, is_new: bool) -> Result<(), Error> {
+    let document = row.document.as_bytes();
+    if !is_new {
+        let mut select = conn.prepare_cached("SELECT user FROM projected_person WHERE document = ?1")?;
+        let known = select.query_map([document], |row| row.get::<_, String>(0))?;
+        let known: Option<BTreeSet<String>> = known.collect::<Result<_, _>>().ok();
+        let wanted: BTreeSet<String> = row.people.iter().map(|user| user.0.clone()).collect();
+        // What is damaged is written again.
+        if known == Some(wanted) {
+            return Ok(());
+        }
+        conn.prepare_cached("DELETE FROM projected_person WHERE document = ?1")?.execute([document])?;
+    }
+    let mut person =
+        conn.prepare_cached("INSERT OR IGNORE INTO projected_person (document, user) VALUES (?1, ?2)")?;
+    for user in &row.people {
+        person.execute(params![document, user.as_str()])?;
+    }
+    Ok(())
 }
 
 fn insert_clashes(conn: &Connection, document: DocumentId, clashes: &[ClashRow]) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! The tables of the projection, the same on a device and at the branch.
 
 /// All steps of the projection's tables, in order: what it takes to write rows into an empty file.
-pub const STEPS: [&str; 4] = [SCHEMA, FACTS_SCHEMA, LEAN_SCHEMA, FILES_SCHEMA];
+pub const STEPS: [&str; 5] = [SCHEMA, FACTS_SCHEMA, LEAN_SCHEMA, FILES_SCHEMA, SEARCH_SCHEMA];
 
 /// Creates the projection's tables; an early step of both stores' schemas runs it, [`LEAN_SCHEMA`] a later.
 ///
@@ -151,4 +151,27 @@ CREATE TABLE projected_file (
     PRIMARY KEY (id, place)
 ) WITHOUT ROWID;
 CREATE INDEX projected_file_by_hash ON projected_file (hash);
+";
+
+/// The text apart from its index, which follows when nobody waits: writing it was the largest part of storing
+/// a record.
+pub const SEARCH_SCHEMA: &str = "
+CREATE TABLE projected_body (
+    -- Full text of a document: what search compares terms with.
+    id INTEGER PRIMARY KEY,            -- projected.id
+    body TEXT NOT NULL
+);
+CREATE TABLE projected_unindexed (
+    -- Documents whose text is not in the index as it reads: search looks through each of them.
+    id INTEGER PRIMARY KEY             -- projected.id
+);
+INSERT INTO projected_body (id, body) SELECT rowid, body FROM projected_text;
+INSERT INTO projected_unindexed (id) SELECT id FROM projected_body;
+DROP TABLE projected_text;
+
+CREATE VIRTUAL TABLE projected_index USING fts5(
+    -- Which documents hold a trigram, because Chinese has no spaces; rowid is projected.id.
+    body,
+    tokenize = 'trigram', content = '', detail = none, columnsize = 0
+);
 ";

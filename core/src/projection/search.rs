@@ -1,8 +1,8 @@
 //! Full-text search over Chinese and Latin text.
 //!
 //! The index holds trigrams, so a term of three characters or more is looked up: records that hold all of its
-//! trigrams are compared with it. A shorter one, common in Chinese (漏水), is compared with the text of every
-//! record.
+//! trigrams, and those whose text is not in the index yet, are compared with it. A shorter one, common in
+//! Chinese (漏水), is compared with the text of every record.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +16,13 @@ use crate::projection::row::{ROW_COLUMNS, Row};
 /// Fewest characters of a term that the trigram index can look up.
 const TRIGRAM_CHARS: usize = 3;
 
+/// Texts that may hold what the index is asked for.
+const LOOKED_UP: &str = "(
+    SELECT b.id, b.body FROM projected_unindexed AS u JOIN projected_body AS b ON b.id = u.id
+    UNION ALL
+    SELECT b.id, b.body FROM projected_index AS i JOIN projected_body AS b ON b.id = i.rowid
+    WHERE i.projected_index MATCH ? AND i.rowid NOT IN (SELECT id FROM projected_unindexed))";
+
 /// Records that contain every term of `text` (terms are separated by spaces, case does not matter):
 /// those whose number is exactly `text` first, then newest first.
 ///
@@ -27,16 +34,18 @@ pub fn search(conn: &Connection, text: &str, limit: u32) -> Result<Vec<Row>, Err
         return Ok(Vec::new());
     }
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(text.trim().to_uppercase())];
-    let mut parts: Vec<&str> = Vec::new();
     let (long, short): (Vec<&str>, Vec<&str>) =
         terms.into_iter().partition(|term| term.chars().count() >= TRIGRAM_CHARS);
-    if !long.is_empty() {
+    let texts = if long.is_empty() {
+        "projected_body"
+    } else {
         let trigrams: BTreeSet<String> = long.iter().flat_map(|term| trigrams(term)).collect();
         let quoted: Vec<String> =
             trigrams.iter().map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
-        parts.push("projected_text MATCH ?");
         values.push(Box::new(quoted.join(" AND ")));
-    }
+        LOOKED_UP
+    };
+    let mut parts: Vec<&str> = Vec::new();
     for term in long.into_iter().chain(short) {
         parts.push("t.body LIKE ? ESCAPE '\\'");
         let escaped = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
@@ -44,7 +53,7 @@ pub fn search(conn: &Connection, text: &str, limit: u32) -> Result<Vec<Row>, Err
     }
     let sql = format!(
         "SELECT {ROW_COLUMNS}, p.number IS ?1 OR p.temp_number IS ?1 AS named \
-         FROM projected_text AS t JOIN projected AS p ON p.id = t.rowid \
+         FROM {texts} AS t JOIN projected AS p ON p.id = t.id \
          WHERE {} ORDER BY named DESC, p.listed_at_ms DESC, p.document LIMIT {limit}",
         parts.join(" AND ")
     );

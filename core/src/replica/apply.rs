@@ -1,7 +1,7 @@
 //! What the replica does with an answer: verdicts, pages, directives.
 
 use rusqlite::Connection;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::write_rows;
 use super::fork::{give_way, note_copy};
@@ -21,7 +21,7 @@ use crate::store::scopes::{self, ScopeRow};
 use crate::store::{files, identity, repair, stubs};
 use crate::time::Moment;
 use crate::wire::log::{Chain, Digest, Link, definition_document};
-use crate::wire::message::{Body, Directive, Record, Run, ScopeReply, Verdict};
+use crate::wire::message::{Body, Directive, Record, Reply, Run, ScopeReply, Verdict};
 use crate::wire::run;
 
 /// What the records of a page add up to.
@@ -65,7 +65,7 @@ impl Arrival {
                         definition: definition.clone(),
                         actor: None,
                     };
-                    documents::insert(connection, &row)?;
+                    documents::insert(connection, &row, record.received_at_ms)?;
                 }
                 documents::insert_record(connection, record)?;
                 outbox::remove(connection, record.document, hashes)?;
@@ -98,10 +98,11 @@ impl Replica {
     pub(super) fn take_verdicts(
         &mut self,
         runs: &[SentRun],
-        verdicts: &[Verdict],
-        directives: &[Directive],
+        reply: &Reply,
         progress: &mut Progress,
     ) -> Result<(), Error> {
+        let (verdicts, directives) = (&reply.verdicts, &reply.directives);
+        let covered = covered(reply);
         let mut rebuilt = BTreeSet::new();
         let mut forked = BTreeSet::new();
         let is_erasing = directives.iter().any(|directive| matches!(directive, Directive::Wipe { .. }));
@@ -111,7 +112,10 @@ impl Replica {
                 match verdict {
                     Verdict::Accepted { seq } | Verdict::Duplicate { seq } => {
                         let last = sent.hashes.last().ok_or_else(unasked)?;
-                        outbox::set_logged(connection, *last, *seq)?;
+                        // What the same answer's page covers leaves the outbox with it.
+                        if !covered.contains(&(sent.document, *last)) {
+                            outbox::set_logged(connection, *last, *seq)?;
+                        }
                         progress.acknowledged += u32::try_from(sent.hashes.len()).unwrap_or(u32::MAX);
                     }
                     Verdict::Parked { .. } => progress.parked += 1,
@@ -178,8 +182,8 @@ impl Replica {
         let digest = Digest { count: standing.count, sum: standing.sum };
         let mut tally = Tally { digest, chain: Chain(standing.chain), covered: BTreeSet::new() };
         let arrivals = verified.and_then(|()| {
-            let records = page.records.iter();
-            records.map(|record| self.arrival(&page.scope, record, definitions, &mut tally)).collect()
+            let (sent, records) = (asked.own_runs(), page.records.iter());
+            records.map(|record| self.arrival(&sent, &page.scope, record, definitions, &mut tally)).collect()
         });
         let digest = tally.digest;
         let arrivals: Vec<Arrival> = match arrivals {
@@ -222,6 +226,7 @@ impl Replica {
 
     fn arrival(
         &self,
+        sent: &BTreeMap<(DocumentId, ChangeHash), &SentRun>,
         scope: &ScopeId,
         record: &Record,
         definitions: &[DefinitionRef],
@@ -254,6 +259,13 @@ impl Replica {
                 })
             }
             Body::Own(last_hash) => {
+                if let Some(sent) = sent.get(&(record.document, *last_hash))
+                    && let Some(run) = &sent.run
+                    && sent.hashes.iter().all(|hash| !tally.covered.contains(hash))
+                {
+                    let proof = (sent.hashes.clone(), sent.last_seq);
+                    return Ok(run_arrival(scope, record, run, None, proof, tally));
+                }
                 let mut rows = outbox::covered_by(self.store.reader(), record.document, *last_hash)?;
                 rows.retain(|row| !tally.covered.contains(&row.hash));
                 // One that is not here to its end was damaged, or written by another copy of this store.
@@ -368,6 +380,16 @@ pub(super) fn project(connection: &Connection, catalog: &Catalog, row: &Document
     };
     documents::set_projected(connection, row.document, projected)?;
     Ok(projected)
+}
+
+/// Documents and last hashes of the own runs that the pages of an answer cover.
+fn covered(reply: &Reply) -> BTreeSet<(DocumentId, ChangeHash)> {
+    let records = reply.scopes.iter().flat_map(|page| &page.records);
+    let own = records.filter_map(|record| match record.body {
+        Body::Own(last_hash) => Some((record.document, last_hash)),
+        Body::Run(_) | Body::Stub { .. } | Body::Definition { .. } => None,
+    });
+    own.collect()
 }
 
 fn run_arrival(

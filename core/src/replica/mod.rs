@@ -66,7 +66,7 @@ pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 14] = [
+pub(crate) const STEPS: [&str; 16] = [
     schema::STEP_1,
     projection::SCHEMA,
     schema::STEP_2,
@@ -81,6 +81,8 @@ pub(crate) const STEPS: [&str; 14] = [
     projection::FILES_SCHEMA,
     schema::STEP_9,
     schema::STEP_10,
+    projection::SEARCH_SCHEMA,
+    schema::STEP_11,
 ];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.
@@ -322,7 +324,7 @@ struct Written {
 
 impl Written {
     fn save(&self, connection: &Connection, catalog: &Catalog, moment: &Moment) -> Result<(), Error> {
-        documents::insert(connection, &self.row)?;
+        documents::insert(connection, &self.row, 0)?;
         documents::set_actor(connection, self.row.document, self.row.actor)?;
         outbox::append(
             connection,
@@ -425,7 +427,7 @@ fn built(
     changes: Vec<(Vec<u8>, ChangeHash)>,
 ) -> Result<Document, Error> {
     let mut document = Document::new(id, definition, &text_keys(catalog, definition)?);
-    let changes = changes.into_iter().map(|(chunk, _)| RawChange::parse(chunk));
+    let changes = changes.into_iter().map(|(chunk, hash)| RawChange::of_rebuilt(chunk, hash));
     document.apply(&changes.collect::<Result<Vec<_>, _>>()?)?;
     Ok(document)
 }

@@ -436,7 +436,7 @@ fn place_row(
                 definition: definition.clone(),
                 actor: None,
             };
-            documents::insert(connection, &document)?;
+            documents::insert(connection, &document, row.received_at_ms)?;
             documents::insert_record(connection, &row)?;
             outbox::remove(connection, record.document, &hashes)?;
             damaged::came_back(connection, record.document, &hashes, codes::BUILDS_ON_DAMAGED)?;

@@ -99,7 +99,7 @@ impl Replica {
                 let chain = stubs::take(connection, &record.scope, record.seq, record.last_hash)?;
                 if let Some(chain) = chain {
                     record.chain = chain;
-                    documents::insert(connection, document)?;
+                    documents::insert(connection, document, record.received_at_ms)?;
                     documents::insert_record(connection, record)?;
                     if record.device == device {
                         give_way(connection, record.document, record.actor, *last_seq, moment)?;

@@ -24,8 +24,11 @@ use crate::wire::log::{Digest, grants_tag};
 use crate::wire::message::{Author, Health, PROTOCOL, PushedRun, Reply, Request, Run, ScopeRequest};
 use crate::wire::{frame, run};
 
-/// Most raw change bytes pushed in one request; the rest follows in the next.
+/// Most bytes of one kind that are pushed in a request beside others, as they are stored; the rest follows.
 const PUSH_BYTES_MAX: usize = REQUEST_BYTES_MAX / 4;
+/// Most bytes of unsent work in a request that carries nothing else: a thousand records are three round trips,
+/// and the server's limit is not reached however they are cut into runs.
+const OUTBOX_BYTES_MAX: usize = REQUEST_BYTES_MAX / 16 * 9;
 
 /// Why no usable answer came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,7 +191,7 @@ impl Replica {
             self.take_grants(grants)?;
             progress.more = true;
         }
-        self.take_verdicts(&asked.runs, &reply.verdicts, &reply.directives, progress)?;
+        self.take_verdicts(&asked.runs, &reply, progress)?;
         let mut proven = Vec::new();
         let was_blank = self.catalog.organisation().is_none();
         let Reply { scopes, definitions, directives, restored, verdicts, repairs, .. } = reply;
@@ -240,7 +243,8 @@ impl Replica {
         let turn = self.exchange.take_turn(&rest, most);
         let scopes: Vec<ScopeRequest> =
             first.into_iter().chain(turn).map(|row| self.scope_request(row)).collect::<Result<_, _>>()?;
-        let pending = outbox::pending(connection, PUSH_BYTES_MAX)?;
+        let is_alone = former::waiting(connection, 1)?.is_empty() && self.mending.sessions.is_empty();
+        let pending = outbox::pending(connection, if is_alone { OUTBOX_BYTES_MAX } else { PUSH_BYTES_MAX })?;
         // What the server has lost goes first: later work builds on it, and so do official numbers.
         let Push { mut definitions, runs: push, sent: runs } = {
             let mut push = Push::default();
@@ -251,7 +255,13 @@ impl Replica {
                 let row = documents::find(connection, rows[0].document)?.ok_or_else(lost_document)?;
                 let run = self.signed_run(&row.scope, &rows, push.place(&row.definition))?;
                 let hashes = rows.iter().map(|row| row.hash).collect();
-                push.sent.push(SentRun { document: row.document, hashes, back_to: None });
+                push.sent.push(SentRun {
+                    document: row.document,
+                    hashes,
+                    back_to: None,
+                    run: Some(run.clone()),
+                    last_seq: rows.last().map_or(0, |row| row.seq),
+                });
                 push.runs.push(PushedRun { scope: row.scope, document: row.document, run, author: None });
             }
             push
@@ -342,6 +352,8 @@ impl Push {
             document: record.document,
             hashes: vec![record.last_hash],
             back_to: Some(record.scope.clone()),
+            run: None,
+            last_seq: 0,
         });
         let run = Run {
             definition: self.place(&row.definition),

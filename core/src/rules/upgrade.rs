@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::inspection::{Sheet, given};
 use super::keys::{self, Key};
 use super::sheet::Orphan;
+use super::value::is_given;
 use crate::definition::{Catalog, Checklist, Item};
 use crate::document::model::{Event, Model, Value};
 use crate::error::{Refusal, Sentence};
@@ -89,15 +90,18 @@ pub(crate) fn orphans(
     model: &Model,
     fits: impl Fn(&Item, &Value) -> bool,
 ) -> Vec<Orphan> {
+    let items: BTreeMap<&str, &Item> = checklist.items().map(|item| (item.id.as_str(), item)).collect();
+    let item = |id: &str| items.get(id).copied().filter(|item| !item.retired);
     let mut orphans = Vec::new();
     for (key, register) in &model.registers {
-        let values = given(Some(register));
         let is_orphan = match Key::parse(key) {
-            Some(Key::Item(id)) => match checklist.item(id).filter(|item| !item.retired) {
-                Some(item) => values.iter().any(|stamped| !fits(item, &stamped.value)),
+            Some(Key::Item(id)) => match item(id) {
+                Some(item) => {
+                    register.all().any(|stamped| is_given(&stamped.value) && !fits(item, &stamped.value))
+                }
                 None => true,
             },
-            Some(Key::Note(id) | Key::Photo(id, _)) => checklist.item(id).is_none_or(|item| item.retired),
+            Some(Key::Note(id) | Key::Photo(id, _)) => item(id).is_none(),
             Some(Key::Group(group, _, field) | Key::GroupPhoto(group, _, field, _)) => {
                 checklist.group(group).is_none_or(|group| group.field(field).is_none())
             }
@@ -108,7 +112,8 @@ pub(crate) fn orphans(
                 false
             }
         };
-        if is_orphan && !values.is_empty() {
+        let values = if is_orphan { given(Some(register)) } else { Vec::new() };
+        if !values.is_empty() {
             let reason = Sentence::new(
                 "现用版本的检查表没有这一项或这个选项,内容原样保留",
                 "the checklist version in force has no such item or option; the content is kept as it is",

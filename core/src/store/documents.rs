@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{bytes, former, signed, unsigned};
 use crate::error::Error;
 use crate::id::{ActorId, ChangeHash, ContentHash, DefinitionRef, DeviceId, DocumentId, ScopeId, UserId};
+use crate::wire::rest;
 
 /// A document held by this replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,13 +56,14 @@ pub(crate) struct Waiting {
     pub(crate) received_at_ms: i64,
 }
 
-/// Notes a document; one that is held already keeps what it has.
-pub(crate) fn insert(connection: &Connection, row: &DocumentRow) -> Result<(), Error> {
+/// Notes a document, with the time at which the branch took the record that brought it, 0 for one written
+/// here; one that is held already keeps what it has.
+pub(crate) fn insert(connection: &Connection, row: &DocumentRow, received_at_ms: i64) -> Result<(), Error> {
     connection
         .prepare_cached(
             "INSERT INTO document (document, scope, definition_id, definition_version, definition_hash, actor,
-                                   projected, wanted)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, EXISTS (SELECT 1 FROM stub WHERE stub.document = ?1))
+                                   projected, received_at_ms, wanted)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, EXISTS (SELECT 1 FROM stub WHERE stub.document = ?1))
              ON CONFLICT (document) DO NOTHING",
         )?
         .execute(params![
@@ -71,6 +73,7 @@ pub(crate) fn insert(connection: &Connection, row: &DocumentRow) -> Result<(), E
             row.definition.version,
             row.definition.hash.as_bytes(),
             row.actor.map(|actor| actor.0),
+            received_at_ms,
         ])?;
     Ok(())
 }
@@ -94,7 +97,7 @@ pub(crate) fn set_projected(
     projected: bool,
 ) -> Result<(), Error> {
     connection
-        .prepare_cached("UPDATE document SET projected = ?2 WHERE document = ?1")?
+        .prepare_cached("UPDATE document SET projected = ?2 WHERE document = ?1 AND projected <> ?2")?
         .execute(params![document.as_bytes(), projected])?;
     Ok(())
 }
@@ -143,7 +146,9 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<DocumentRow>, Error> {
 pub(crate) fn insert_record(connection: &Connection, row: &RecordRow) -> Result<(), Error> {
     former::remove(connection, &row.scope, row.last_hash)?;
     connection
-        .prepare_cached("UPDATE document SET received_at_ms = max(received_at_ms, ?2) WHERE document = ?1")?
+        .prepare_cached(
+            "UPDATE document SET received_at_ms = ?2 WHERE document = ?1 AND received_at_ms < ?2",
+        )?
         .execute(params![row.document.as_bytes(), row.received_at_ms])?;
     connection
         .prepare_cached(
@@ -225,7 +230,7 @@ pub(super) fn record_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RecordRow>
         user: UserId(row.get(5)?),
         received_at_ms: row.get(6)?,
         last_hash: ChangeHash(bytes(row, 7)?),
-        changes: row.get(8)?,
+        changes: rest::restored(row.get(8)?),
         signature: bytes(row, 9)?,
         chain: bytes(row, 10)?,
     })

@@ -4,6 +4,7 @@
 //! document says nor how rows for lists are made; the replica writes those in the same transaction.
 //! A row of the outbox without an answer *is* the pending mark.
 
+pub(crate) mod compaction;
 pub(crate) mod damaged;
 pub mod documents;
 pub mod files;
@@ -99,7 +100,9 @@ impl Store {
     /// `Full` or `Storage`.
     pub(crate) fn fold_in(&mut self) -> Result<(), Error> {
         if self.folds_in {
-            self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
+            // Records are numbered anew by this: what lies at rest is looked for again.
+            self.connection
+                .execute_batch("VACUUM; DELETE FROM compaction; PRAGMA wal_checkpoint(TRUNCATE)")?;
             self.folds_in = false;
         }
         Ok(())
@@ -192,6 +195,7 @@ const ERASED: [&str; 15] = [
     "certificate",
     "file",
     "person_seen",
+    "compaction",
 ];
 
 /// The actions of [`Store::together`] while they run.

@@ -4,11 +4,16 @@
 //! reached it; *forked* while it is held back because its author id was used elsewhere; *refused* when
 //! the server said no, kept with the reason until the person decides.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, params};
 
 use super::{bytes, signed, unsigned};
 use crate::error::{Error, Refusal};
 use crate::id::{ActorId, ChangeHash, DocumentId, ScopeId};
+
+/// Bytes that a run takes beside its changes, roughly.
+const RUN_OVERHEAD: usize = 250;
 
 /// One change of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +101,7 @@ pub(crate) fn pending(connection: &Connection, bytes_max: usize) -> Result<Vec<O
     let (mut pending, mut total) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let row = outbox_row(row)?;
-        total += row.bytes.len();
+        total += row.bytes.len() + if row.follows { 0 } else { RUN_OVERHEAD };
         if total > bytes_max && !pending.is_empty() {
             break;
         }
@@ -288,12 +293,23 @@ pub(crate) fn remove(
     document: DocumentId,
     hashes: &[ChangeHash],
 ) -> Result<(), Error> {
-    let mut any = connection.prepare_cached("SELECT 1 FROM outbox WHERE document = ?1 LIMIT 1")?;
-    if any.exists([document.as_bytes()])? {
-        let mut delete = connection.prepare_cached("DELETE FROM outbox WHERE hash = ?1")?;
-        for hash in hashes {
-            delete.execute([hash.as_bytes()])?;
-        }
+    let mut held = connection.prepare_cached("SELECT hash, ordinal FROM outbox WHERE document = ?1")?;
+    let held: Vec<(ChangeHash, i64)> = held
+        .query_map([document.as_bytes()], |row| Ok((ChangeHash(bytes(row, 0)?), row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    if held.is_empty() {
+        return Ok(());
+    }
+    let covered: HashSet<&ChangeHash> = hashes.iter().collect();
+    if held.iter().all(|(hash, _)| covered.contains(hash)) {
+        connection
+            .prepare_cached("DELETE FROM outbox WHERE document = ?1")?
+            .execute([document.as_bytes()])?;
+        return Ok(());
+    }
+    let mut delete = connection.prepare_cached("DELETE FROM outbox WHERE ordinal = ?1")?;
+    for (_, ordinal) in held.iter().filter(|(hash, _)| covered.contains(hash)) {
+        delete.execute([ordinal])?;
     }
     Ok(())
 }

@@ -251,3 +251,12 @@ CREATE TABLE damaged (
   bytes BLOB NOT NULL              -- the chunk as it is now
 ) STRICT;
 ";
+
+/// How far the records lie in their form at rest.
+pub const STEP_11: &str = "
+CREATE TABLE compaction (
+  -- at most one row; none before the first step
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  last INTEGER NOT NULL            -- rowid of the last record that was looked at
+) STRICT;
+";

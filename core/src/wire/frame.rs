@@ -5,7 +5,6 @@
 //! in the CBOR itself is read as well.
 
 use minicbor::{Decode, Encode};
-use sha2::{Digest as _, Sha256};
 use std::io::{Cursor, Read as _};
 
 use super::columns;
@@ -83,7 +82,8 @@ pub fn encode<T: Message>(message: &T) -> Vec<u8> {
     if !coded.is_empty() {
         plain.extend(columns::split(&coded));
     }
-    zstd::stream::encode_all(plain.as_slice(), LEVEL).expect("compressing in memory cannot fail")
+    // Its size is known: small messages are coded without the tables that large ones need.
+    zstd::bulk::compress(&plain, LEVEL).expect("compressing in memory cannot fail")
 }
 
 /// Decodes a message that [`encode`] wrote.
@@ -116,8 +116,7 @@ pub fn decode<T: Message>(bytes: &[u8], max_bytes: usize) -> Result<T, Error> {
 
 /// The hash of a packed run's last change; none for what is no run.
 fn last_hash(packed: &[u8], actor: ActorId) -> Option<ChangeHash> {
-    let chunks = run::unpack(packed, actor).ok()?;
-    Some(ChangeHash(Sha256::digest(chunks.last()?.get(8..)?).into()))
+    run::hashes(packed, actor).ok()?.0.last().copied()
 }
 
 /// A message and what follows it.

@@ -14,4 +14,5 @@ pub mod message;
 pub mod offer;
 pub mod pin;
 pub mod repair;
+pub mod rest;
 pub mod run;

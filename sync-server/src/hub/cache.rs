@@ -58,7 +58,8 @@ impl Held {
 /// The changes that a row of the log carries.
 pub(super) fn changes_of(row: &LogRow) -> Result<Vec<RawChange>, Error> {
     let Some(run) = &row.run else { return Ok(Vec::new()) };
-    run::unpack(&run.packed, run.actor)?.into_iter().map(RawChange::parse).collect()
+    let chunks = run::unpack_hashed(&run.packed, run.actor)?;
+    chunks.into_iter().map(|(chunk, hash)| RawChange::of_rebuilt(chunk, hash)).collect()
 }
 
 /// The least recently used documents leave first.

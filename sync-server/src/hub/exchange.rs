@@ -1,7 +1,7 @@
 //! One exchange: decode, take the push in, answer with what is new.
 
 use xunyuan_core::error::{Error, ErrorKind, Refusal, Sentence};
-use xunyuan_core::limits::{REQUEST_BYTES_MAX, REQUEST_SCOPES_MAX};
+use xunyuan_core::limits::{PAGE_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_SCOPES_MAX};
 use xunyuan_core::wire::frame;
 use xunyuan_core::wire::log::grants_tag;
 use xunyuan_core::wire::message::{Directive, PROTOCOL, PROTOCOL_OLDEST, Reply, Request, Verdict};
@@ -62,6 +62,8 @@ impl Hub {
                 },
             )?
         };
+        // What refusals take of the reply, records cannot have.
+        let max_bytes = max_bytes.min(PAGE_BYTES_MAX).saturating_sub(verdict_bytes(&admitted.verdicts));
         let shared = &self.inner.shared;
         let catalog = shared.catalog();
         let grants = catalog.grants(&device.user);
@@ -170,6 +172,18 @@ fn wipe() -> Directive {
     Directive::Wipe {
         sentence: Sentence::new("这台设备已被分公司停用", "the branch has revoked this device"),
     }
+}
+
+/// Bytes that verdicts take in a reply, roughly.
+fn verdict_bytes(verdicts: &[Verdict]) -> u32 {
+    let bytes = verdicts.iter().map(|verdict| match verdict {
+        Verdict::Accepted { .. } | Verdict::Duplicate { .. } => 16,
+        Verdict::Parked { missing } => 16 + 34 * missing.len(),
+        Verdict::Rejected { refusal, .. } => {
+            32 + refusal.code.len() + refusal.sentence.zh.len() + refusal.sentence.en.len()
+        }
+    });
+    u32::try_from(bytes.sum::<usize>()).unwrap_or(u32::MAX)
 }
 
 /// A verdict that refuses a run from one of its changes on.

@@ -344,6 +344,16 @@ impl Hub {
         })
     }
 
+    /// Puts all rows of the log but the `recent` newest into their form at rest, in steps; the hub does it by
+    /// itself while nobody asks for anything.
+    ///
+    /// # Errors
+    /// What a write fails with.
+    pub fn compact(&self, recent: u32) -> Result<(), Error> {
+        while self.write(move |writer| writer.compact_some(recent))? {}
+        Ok(())
+    }
+
     /// Ends the hub: what was accepted is on disk, the write-ahead log is folded in, the directory is
     /// free. Clones answer `Busy` from now on. Closing twice is no error.
     ///

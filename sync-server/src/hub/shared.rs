@@ -16,8 +16,8 @@ use super::store::{self, device::Seen};
 
 /// The person that the branch server's own runs are signed for.
 pub const SERVER_USER: &str = "sys.server";
-/// Idle read connections that are kept.
-const READERS_KEPT: usize = 8;
+/// Idle read connections that are kept: opening one reads the whole schema.
+const READERS_KEPT: usize = 16;
 
 /// A scope's log has reached a row: a hint to exchange, nothing more.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use std::time::Duration;
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::{DocumentId, ScopeId};
+use xunyuan_core::projection;
 
 use super::HubOptions;
 use super::cache::Documents;
@@ -25,6 +26,13 @@ use super::store;
 const FOLD_PAGES: i32 = 2_000;
 /// Waits for the disk that folding takes: the log, the file, and the header of the log's next round.
 const FOLD_SYNCS: u64 = 3;
+
+/// Texts that enter the index of search in one transaction: some hundredths of a second.
+const INDEX_MAX: u32 = 200;
+/// Rows of the log that are looked at for their form at rest in one transaction: as long.
+const COMPACT_MAX: u32 = 200;
+/// The newest rows of the log stay as they came.
+const RECENT: u32 = 1_000;
 
 /// How often beginning is tried again while another process writes; each try waits for seconds.
 const BEGIN_TRIES_MAX: u32 = 10;
@@ -146,12 +154,21 @@ impl Writer {
 
     /// Does jobs until every sender is gone.
     pub(super) fn run(mut self, jobs: &Receiver<Job>, group_max: usize, idle_flush: Duration) {
+        let mut is_behind = true;
         loop {
-            match jobs.recv_timeout(idle_flush) {
-                Ok(first) => self.group(first, jobs, group_max),
+            // While upkeep waits, jobs go first; then a step of it whenever there is none.
+            let patience = if is_behind { Duration::ZERO } else { idle_flush };
+            match jobs.recv_timeout(patience) {
+                Ok(first) => {
+                    self.group(first, jobs, group_max);
+                    is_behind = true;
+                }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.notice_others();
-                    self.flush_idle();
+                    if !is_behind {
+                        self.notice_others();
+                        self.flush_idle();
+                    }
+                    is_behind = is_behind && self.look_after();
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -319,6 +336,38 @@ impl Writer {
         }
         let outcome = self.begin().and_then(|()| self.flush_seen()).and_then(|()| self.commit());
         self.settle(&outcome);
+    }
+
+    /// A step of what nobody waits for, in a transaction of its own: texts enter the index of search, older rows of
+    /// the log their form at rest. True when there is more.
+    fn look_after(&mut self) -> bool {
+        let step = || -> Result<bool, Error> {
+            let conn = &self.conn;
+            let is_unindexed = projection::is_behind(conn)?;
+            if !is_unindexed && !store::compaction::is_behind(conn, RECENT + COMPACT_MAX)? {
+                return Ok(false);
+            }
+            self.begin()?;
+            if is_unindexed {
+                projection::index_some(conn, INDEX_MAX)?;
+            } else {
+                self.compact_some(RECENT)?;
+            }
+            self.commit().map(|()| true)
+        };
+        let outcome = step();
+        if matches!(outcome, Ok(false)) {
+            return false;
+        }
+        let is_done = outcome.is_ok();
+        self.settle(&outcome.map(drop));
+        self.fold();
+        is_done
+    }
+
+    /// Puts the next older rows of the log into their form at rest; true when more are left.
+    pub(super) fn compact_some(&self, recent: u32) -> Result<bool, Error> {
+        store::compaction::compact_some(&self.conn, recent, COMPACT_MAX)
     }
 
     fn flush_seen(&self) -> Result<(), Error> {

@@ -109,7 +109,9 @@ pub(super) struct Synced {
     pub(super) acked_ms: f64,
     /// Until every scope is held, durable and equal to its signed head, milliseconds.
     pub(super) proven_ms: f64,
-    /// Until nothing is left to do, milliseconds.
+    /// Until every row is written and can be found, milliseconds.
+    pub(super) rows_ms: f64,
+    /// Until nothing is left to do, the index of search and the form at rest among it, milliseconds.
     pub(super) done_ms: f64,
     /// Turned away as overload.
     pub(super) busy: usize,
@@ -127,6 +129,14 @@ pub(super) fn sync(replica: &mut Replica, http: &mut impl Carry, content: &mut C
         let request = loop {
             if let Some(body) = replica.poll_request(&moment(content)).expect("the replica can be read") {
                 break Some(body);
+            }
+            if synced.rows_ms == 0.0 && synced.proven_ms > 0.0 {
+                let asked = Instant::now();
+                let is_written = replica.status().expect("the replica can be read").unprojected == 0;
+                asking += asked.elapsed();
+                if is_written {
+                    synced.rows_ms = so_far(asking);
+                }
             }
             let Some(at_ms) = replica.poll_timeout() else { break None };
             std::thread::sleep(Duration::from_millis(u64::try_from(at_ms - now_ms()).unwrap_or(0).max(1)));
@@ -193,7 +203,7 @@ pub(super) fn play(arguments: &[String]) {
         "sync" => {
             let synced = sync(&mut replica, &mut http, &mut content);
             json!({"built_ms": synced.built_ms, "acked_ms": synced.acked_ms, "proven_ms": synced.proven_ms,
-                "done_ms": synced.done_ms})
+                "rows_ms": synced.rows_ms, "done_ms": synced.done_ms})
         }
         "idle" => idle(&mut replica, &mut http, &mut content),
         "local" => local(&mut replica, &mut content),

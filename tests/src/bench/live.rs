@@ -4,10 +4,13 @@ use std::io::{BufRead as _, BufReader};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::device::{self, Http};
 use super::record::{self, CHECKLIST};
 use super::stage::{Stage, moment, ms_since};
 use super::table::{Line, Table, count, median};
+use super::usage;
 
 /// How long a poke may take before something is wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,7 +43,9 @@ pub(super) fn measure(table: &mut Table, edits: usize) {
         }
     });
     let mut seen = Vec::with_capacity(edits);
-    let before = served.begin();
+    let (before, own) = (served.begin(), usage::of(std::process::id()));
+    let bytes = |a: &Http, b: &Http| (a.up + b.up, a.down + b.down);
+    let carried = bytes(&http_a, &http_b);
     (http_a.requests, http_b.requests) = (0, 0);
     for number in 0..edits {
         let (answer, at) = (stage.content.answer(), moment(&mut stage.content));
@@ -58,7 +63,9 @@ pub(super) fn measure(table: &mut Table, edits: usize) {
         }
         seen.push(ms_since(began));
     }
-    let used = served.since(&before);
+    let (used, devices) = (served.since(&before), usage::of(std::process::id()));
+    let done = json!({"cpu_ms": devices.cpu_ms - own.cpu_ms, "peak_mb": devices.peak_mb});
+    let (up, down) = bytes(&http_a, &http_b);
     let middle_ms = median(seen.clone());
     let worst_ms = seen.into_iter().fold(0.0, f64::max);
     table.add(
@@ -66,8 +73,11 @@ pub(super) fn measure(table: &mut Table, edits: usize) {
             .with("median ms", middle_ms)
             .with("worst ms", worst_ms)
             .with("requests an edit", count(http_a.requests + http_b.requests) / count(edits))
+            .with("up B an edit", count(up - carried.0) / count(edits))
+            .with("down B an edit", count(down - carried.1) / count(edits))
             .with("server CPU ms an edit", used.usage.cpu_ms / count(edits))
             .with("server fsyncs an edit", used.fsyncs / count(edits))
+            .used(&done, &used)
             .with("floor HTTP ms", super::floor::round_trip(served.url()))
             .with("floor commit ms", super::floor::sqlite_commit(stage.dir(), 400))
             .mark(middle_ms <= 20.0, "median 20 ms"),

@@ -14,6 +14,7 @@ mod live;
 mod record;
 mod repair;
 mod reports;
+mod rest;
 mod seed;
 mod shared;
 mod shelves;
@@ -67,8 +68,8 @@ impl Asked {
 }
 
 /// What there is to measure.
-const WORKLOADS: [&str; 13] =
-    ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W12", "W13"];
+const WORKLOADS: [&str; 14] =
+    ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11", "W12", "W13"];
 
 /// Runs the benchmark, or one device of it.
 #[must_use]
@@ -129,6 +130,9 @@ fn run(asked: &Asked) {
     }
     if asked.wants("W10") {
         reports::measure(&mut table, scale(100_000));
+    }
+    if asked.wants("W11") {
+        rest::measure(&mut table, scale(5_000));
     }
     if asked.wants("W12") {
         files::measure(&mut table, scale(60), scale(20));

@@ -134,24 +134,25 @@ fn fetch(
     bare: &[Written],
 ) -> f64 {
     let (parse_ms, apply_ms) = floor::automerge(bare);
-    let rows_ms = floor::sqlite_rows(stage.dir(), bare);
+    let floor_ms = floor::sqlite_rows(stage.dir(), bare);
     let share = count(records) / count(bare.len().max(1));
     let before = served.begin();
     let done = device::run("sync", file, served.url());
     let used = served.since(&before);
     assert_eq!(done["unprojected"], 0, "every record is searchable");
-    let (proven_ms, done_ms) = (figure(&done, "proven_ms"), figure(&done, "done_ms"));
+    let (proven_ms, rows_ms) = (figure(&done, "proven_ms"), figure(&done, "rows_ms"));
     let rate = |ms: f64| count(records) / ms * 1e3;
     let wire = figure(&done, "down") / count(records);
     let is_reached = rate(proven_ms) >= 3_000.0
-        && rate(done_ms) >= 1_500.0
+        && rate(rows_ms) >= 1_500.0
         && wire <= 900.0
         && figure(&done, "peak_mb") <= 80.0;
     let line = Line::new(format!("W3 a fresh device fetches {records} records, {CHANGES} changes each"))
         .with("proven ms", proven_ms)
         .with("proven records/s", rate(proven_ms))
-        .with("searchable ms", done_ms)
-        .with("searchable records/s", rate(done_ms))
+        .with("searchable ms", rows_ms)
+        .with("searchable records/s", rate(rows_ms))
+        .with("index and form at rest done ms", figure(&done, "done_ms"))
         .with("wire B a record", wire)
         .with("requests", figure(&done, "requests"))
         .with("up kB", figure(&done, "up") / 1e3)
@@ -159,7 +160,7 @@ fn fetch(
         .used(&done, &used)
         .with("floor Automerge parse ms", parse_ms * share)
         .with("floor Automerge apply ms", apply_ms * share)
-        .with("floor SQLite rows ms", rows_ms * share)
+        .with("floor SQLite rows ms", floor_ms * share)
         .with("floor HTTP ms", floor::round_trip(served.url()));
     let marked = "3000 records/s proven, 1500 records/s searchable, 900 B a record, device 80 MB";
     // A hundred records say little about a rate: opening, definitions and the first round trip are most of it.
@@ -187,11 +188,9 @@ fn idle(table: &mut Table, served: &Served, file: &Path, records: usize) -> f64 
             .with("up B", figure(&done, "up") / rounds)
             .with("down B", figure(&done, "down") / rounds)
             .with("server CPU ms an exchange", server_ms)
-            .with("server documents loaded", used.documents)
             .with("device CPU ms an exchange", figure(&done, "cpu_ms") / (rounds + 1.0))
-            .with("device peak MB", figure(&done, "peak_mb"))
-            .with("server peak MB", used.usage.peak_mb)
-            .with("server fsyncs in all rounds", used.fsyncs)
+            .with("rounds", rounds)
+            .used(&done, &used)
             .with("floor HTTP ms", floor::round_trip(served.url()))
             .mark(is_reached, "1 request, 1 KB both ways, 5 ms, 0 documents, server 1 ms"),
     );
@@ -203,7 +202,7 @@ fn reconnect(table: &mut Table, stage: &Stage, served: &Served, file: &Path, rec
     let done = device::run("sync", file, served.url());
     let used = served.since(&before);
     let bytes = figure(&done, "up") + figure(&done, "down");
-    let (wall_ms, requests) = (figure(&done, "done_ms"), figure(&done, "requests"));
+    let (wall_ms, requests) = (figure(&done, "rows_ms"), figure(&done, "requests"));
     table.add(
         Line::new(format!("W2 reconnection, {records} records, {EDITED} edited on each side"))
             .with("wall ms", wall_ms)

@@ -1,5 +1,6 @@
 //! Rows by hand: what goes in comes back, filters, search, fingerprint.
 
+mod indexed;
 mod written;
 
 use std::collections::BTreeMap;
@@ -234,7 +235,8 @@ fn removing_leaves_nothing_behind() {
         "projected_person",
         "projected_history",
         "projected_clash",
-        "projected_text",
+        "projected_body",
+        "projected_unindexed",
         "projected_facts",
     ] {
         let left: i64 =

@@ -18,10 +18,10 @@ impl Candidate<'_> {
     /// The run's changes, rebuilt and parsed; the last one has the signed hash, so all are vouched for.
     pub(super) fn unpacked(&self) -> Result<Vec<RawChange>, Stop> {
         let run = &self.pushed.run;
-        let chunks = run::unpack(&run.changes, run.actor).map_err(|error| malformed(&error, 0))?;
+        let chunks = run::unpack_hashed(&run.changes, run.actor).map_err(|error| malformed(&error, 0))?;
         let mut changes = Vec::with_capacity(chunks.len());
-        for (place, chunk) in chunks.into_iter().enumerate() {
-            let change = RawChange::parse(chunk).map_err(|error| malformed(&error, place))?;
+        for (place, (chunk, hash)) in chunks.into_iter().enumerate() {
+            let change = RawChange::of_rebuilt(chunk, hash).map_err(|error| malformed(&error, place))?;
             if place > 0 && !change.may_follow() {
                 return Err(wrong(
                     "change_misplaced",

@@ -6,6 +6,7 @@ use xunyuan_core::id::{
     ActorId, ChangeHash, ContentHash, DefinitionRef, DeviceId, DocumentId, ScopeId, UserId,
 };
 use xunyuan_core::wire::log::{Chain, Link};
+use xunyuan_core::wire::rest;
 
 use super::{damaged, scope, signed, unsigned};
 
@@ -324,7 +325,7 @@ fn read(row: &Row<'_>) -> Result<LogRow, Error> {
             actor: ActorId(row.get(8)?),
             first_seq: unsigned(row.get(9)?)?,
             changes: changes.collect::<Result<_, Error>>()?,
-            packed: row.get(13)?,
+            packed: rest::restored(row.get(13)?),
             signature: row.get(10)?,
         })
     } else {

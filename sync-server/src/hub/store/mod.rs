@@ -4,6 +4,7 @@
 //! on the connection it is given and inside the caller's transaction. No other room of the server may
 //! write SQL, so that a second engine can come later behind this one.
 
+pub(crate) mod compaction;
 pub(crate) mod definition;
 pub(crate) mod device;
 pub(crate) mod document;

@@ -16,6 +16,8 @@ pub(super) const STEPS: &[&str] = &[
     projection::FILES_SCHEMA,
     FILES,
     UPKEEP_IN_STEPS,
+    projection::SEARCH_SCHEMA,
+    COMPACTION,
 ];
 
 /// The log and what stands around it.
@@ -293,4 +295,13 @@ CREATE INDEX file_missing_by_hash ON file_missing (hash);
 CREATE INDEX file_missing_by_time ON file_missing (since_ms);
 
 INSERT OR IGNORE INTO upkeep (task) VALUES ('project');
+";
+
+/// How far the log lies in its form at rest.
+const COMPACTION: &str = "
+CREATE TABLE compaction (
+    -- At most one row; none before the first step.
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    log_id INTEGER NOT NULL            -- id of the last row of the log that was looked at
+) STRICT;
 ";
