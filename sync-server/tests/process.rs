@@ -153,8 +153,9 @@ fn reports_are_listed_printed_and_written_whole_or_not_at_all() {
         assert_eq!((code, said["rows"].as_u64()), (0, Some(12)), "{name}");
         assert!(std::fs::read(file(name)).unwrap().starts_with(begins.as_bytes()), "{name}");
     }
-    // Again over the same file, and into a directory that is not there.
-    assert_eq!(run(&dir.0, &["report", posts, "-o", &file("a.csv")]).0, 0);
+    // Again over the same file only where that is said, and into a directory that is not there.
+    assert_eq!(run(&dir.0, &["report", posts, "-o", &file("a.csv")]).0, 2);
+    assert_eq!(run(&dir.0, &["report", posts, "--overwrite", "-o", &file("a.csv")]).0, 0);
     assert_eq!(run(&dir.0, &["report", posts, "-o", &file("none/a.csv")]).0, 4);
     let left = std::fs::read_dir(&dir.0)
         .unwrap()
@@ -167,8 +168,8 @@ fn reports_are_listed_printed_and_written_whole_or_not_at_all() {
     let (code, refused) = run(&dir.0, &["report", posts, "--period", "2999-01"]);
     assert_eq!((code, refused["error"]["code"].as_str()), (1, Some("invalid")));
     assert!(refused["error"]["zh"].as_str().unwrap().contains("还没有开始"), "{refused}");
-    assert_eq!(run(&dir.0, &["report", "no.such"]).0, 1);
-    assert_eq!(run(&dir.0, &["report", posts, "--project", "pj.none"]).0, 1);
-    assert_eq!(run(&dir.0, &["report", posts, "--record", "NC-1"]).0, 1);
-    assert_eq!(run(&dir.0, &["history", "NC-1"]).0, 1);
+    assert_eq!(run(&dir.0, &["report", "no.such"]).0, 2);
+    assert_eq!(run(&dir.0, &["report", posts, "--project", "pj.none"]).0, 2);
+    assert_eq!(run(&dir.0, &["report", posts, "--record", "NC-1"]).0, 2);
+    assert_eq!(run(&dir.0, &["history", "NC-1"]).0, 2);
 }

@@ -16,6 +16,8 @@ mod encryption;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod long;
 #[cfg(test)]
 mod migrations;

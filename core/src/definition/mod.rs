@@ -62,8 +62,8 @@ pub use papers::{
     Upgrade,
 };
 pub use report::{
-    Choose, ColumnKind, During, EventReading, Footing, Happened, Layout, Paper, PaperBox, Part, Reading,
-    Report, ReportColumn, Reports, Source, Tally, Test, Which,
+    Choose, ColumnKind, During, EventReading, Footing, Happened, LINE_SOURCES, Layout, Paper, PaperBox, Part,
+    Reading, Report, ReportColumn, Reports, Source, Tally, Test, Which,
 };
 pub use rulebook::{
     Applies, Calendar, ESCALATION, Escalation, Evaluation, NoteForm, Reminder, ReportScope, Rule, RuleBook,

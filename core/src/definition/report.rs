@@ -9,6 +9,15 @@ use std::collections::BTreeMap;
 use super::label::{Title, first_version};
 use super::ledger::Tier;
 
+/// Tables that no records make, with their columns: people by post, and devices.
+pub const LINE_SOURCES: [(&str, &[&str]); 2] = [
+    ("staffing", &["project", "post", "standard", "held", "gap", "shared"]),
+    (
+        "device",
+        &["device", "user", "last_contact", "pending_changes", "pending_photos", "skew", "app", "conflicts"],
+    ),
+];
+
 /// All reports.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,7 +89,7 @@ pub struct Layout {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// Id of a ledger or checklist, `staffing` or `device`.
+    /// Id of a ledger or checklist, or one of [`LINE_SOURCES`].
     pub of: String,
     /// When a record belongs to the period.
     #[serde(default)]
@@ -419,10 +428,8 @@ pub enum Part {
 pub struct PaperBox {
     /// Its name.
     pub title: Title,
-    /// What stands in it; empty: left to be written by hand.
+    /// What stands in it; empty: left to be written by hand. On the paper of a whole report: the project.
     pub show: Option<Reading>,
-    /// In the paper of a whole report: what stands in it.
-    pub tally: Option<Tally>,
     /// It takes the whole width.
     #[serde(default)]
     pub wide: bool,

@@ -5,7 +5,6 @@ use serde_json::Value as Json;
 use super::read::{Frame, Subject};
 use super::record::Record;
 use super::table::{Block, BoxedText, Sheet, Table};
-use super::tally::Sum;
 use crate::definition::{Paper, PaperBox, Part, Report, ReportColumn, Title};
 
 /// The sheets of a report: one for each record, or one for all of it.

@@ -86,6 +86,7 @@ pub fn make(
         report: report.id.clone(),
         title: report.title.clone(),
         period: request.record.is_none().then(|| frame.period.name()),
+        branch: catalog.organisation().map(|org| org.branch.title.text(request.english).to_owned()),
         projects: request.project.iter().map(|id| frame.names.project(id)).collect(),
         as_of: frame.zone.instant(frame.as_of_ms),
         columns: layout.columns.iter().map(column).collect(),

@@ -14,6 +14,8 @@ pub struct Table {
     pub title: Title,
     /// The period's name, e.g. `2026-11`; `None` where one record was asked for.
     pub period: Option<String>,
+    /// The branch whose report it is; `None` before its organisation is here.
+    pub branch: Option<String>,
     /// Names of the projects that it covers; empty: all that are held.
     pub projects: Vec<String>,
     /// As of when it is.

@@ -23,7 +23,8 @@ pub fn text(table: &Table, screen: Screen) -> String {
     head.extend(table.projects.iter().cloned());
     let heads: Vec<String> =
         table.columns.iter().map(|column| column.title.text(english).to_owned()).collect();
-    let all = table.rows.iter().chain(&table.foot);
+    // Under no rows stands no sum.
+    let all = table.rows.iter().chain(table.foot.iter().filter(|_| !table.rows.is_empty()));
     let rows: Vec<Vec<String>> =
         all.map(|row| row.iter().map(|cell| plain(&cell.text(english))).collect()).collect();
     let mut widths: Vec<usize> = heads.iter().map(|head| width(head)).collect();

@@ -176,6 +176,13 @@ fn print_set_up(sheet: &mut Worksheet, table: &Table, first: u32) -> Result<(), 
     sheet.set_print_fit_to_pages(1, 0);
     sheet.set_repeat_rows(0, first - 1)?;
     sheet.set_margins(0.5, 0.5, 0.6, 0.6, 0.3, 0.3);
+    if let Some(branch) = &table.branch {
+        // The format reads a single `&` as the beginning of a code.
+        sheet.set_header(format!(
+            "&R{}",
+            clipped(&branch.replace('&', "&&")).chars().take(200).collect::<String>()
+        ));
+    }
     sheet.set_footer("&C&P / &N");
     Ok(())
 }

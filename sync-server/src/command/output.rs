@@ -99,7 +99,8 @@ impl Report {
     #[must_use]
     pub fn failed(error: &Error, lang: Lang) -> Self {
         let exit = match error.kind() {
-            ErrorKind::Refused | ErrorKind::Invalid | ErrorKind::NotFound => Exit::Refused,
+            ErrorKind::Refused | ErrorKind::Invalid => Exit::Refused,
+            ErrorKind::NotFound => Exit::Usage,
             ErrorKind::Protocol => Exit::Connection,
             ErrorKind::Busy
             | ErrorKind::Newer
@@ -227,7 +228,7 @@ mod tests {
     fn kinds_of_error_have_their_exit_code() {
         for (kind, number) in [
             (ErrorKind::Refused, 1),
-            (ErrorKind::NotFound, 1),
+            (ErrorKind::NotFound, 2),
             (ErrorKind::Protocol, 3),
             (ErrorKind::Busy, 4),
             (ErrorKind::Corrupt, 4),

@@ -43,6 +43,9 @@ pub(super) struct Arguments {
     /// 输出文件,默认标准输出 · File to write, by default stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// 文件已存在时替换它 · Replace the file if it is there
+    #[arg(long, requires = "output")]
+    overwrite: bool,
 }
 
 /// Makes a report, or lists what can be made.
@@ -51,15 +54,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Report, Er
         .format
         .or_else(|| Format::of_file(arguments.output.as_deref()?))
         .unwrap_or(if context.json { Format::Json } else { Format::Table });
-    if format == Format::Xlsx && arguments.output.is_none() {
-        let error = Error::new(
-            ErrorKind::Invalid,
-            "Excel 文件须用 -o 指明文件名",
-            "a workbook needs a file: name it with -o",
-        );
-        return Ok(Report { exit: Exit::Usage, ..Report::failed(&error, context.lang) });
-    }
-    let period = match arguments.period.as_deref().map(Period::parse).transpose() {
+    let period = match period(arguments, format) {
         Ok(period) => period,
         Err(error) => return Ok(Report { exit: Exit::Usage, ..Report::failed(&error, context.lang) }),
     };
@@ -71,6 +66,31 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Report, Er
     };
     hub.close()?;
     made
+}
+
+/// Reads the period, after what can be said of the other arguments without looking at any record.
+fn period(arguments: &Arguments, format: Format) -> Result<Option<Period>, Error> {
+    match &arguments.output {
+        None if format == Format::Xlsx => {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "Excel 文件须用 -o 指明文件名",
+                "a workbook needs a file: name it with -o",
+            ));
+        }
+        Some(path) if path.exists() && !arguments.overwrite => {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!("文件已存在,不会覆盖(需要时加 --overwrite):{}", path.display()),
+                format!(
+                    "the file exists and is not overwritten (add --overwrite to do so): {}",
+                    path.display()
+                ),
+            ));
+        }
+        None | Some(_) => {}
+    }
+    arguments.period.as_deref().map(Period::parse).transpose()
 }
 
 fn make(

@@ -89,8 +89,8 @@ impl Row<'_> {
     pub(super) fn flag(&self, key: &str, problems: &mut Problems) -> bool {
         let text = self.text(key).to_lowercase();
         match text.as_str() {
-            "" | "no" | "n" | "0" | "false" | "否" | "不" | "无" => false,
-            "yes" | "y" | "1" | "true" | "是" | "√" | "有" => true,
+            "" | "no" | "n" | "0" | "false" | "false()" | "否" | "不" | "无" => false,
+            "yes" | "y" | "1" | "true" | "true()" | "是" | "√" | "有" => true,
             _ => {
                 let allowed = vec!["是 yes".to_owned(), "否 no".to_owned()];
                 problems.choose(&self.place(key), "应写是或否", "must be yes or no", allowed);

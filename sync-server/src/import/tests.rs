@@ -1,8 +1,13 @@
 //! Spreadsheets that people write, good and bad, through the whole import.
 
+use std::io::{Cursor, Write as _};
+
 use rust_xlsxwriter::{Format, Formula, Workbook};
 use serde_json::Value;
 use xunyuan_core::definition::{Catalog, Definition, Problem, embedded, sample_organisation};
+
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use super::{Base, Head, Imported, checklist, checklist_template, organisation, organisation_template};
 
@@ -131,6 +136,16 @@ fn files_that_cannot_be_read_say_why() {
     let refused = |bytes: &[u8]| told(read(bytes, &head(), &published));
     assert!(refused("分区,检查项\n".as_bytes()).contains("not an .xlsx file"));
     assert!(refused(b"PK\x03\x04 and nothing").contains("cannot be read"));
+    assert!(refused(&[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]).contains("old .xls file"));
+    // The same words in the encoding of old Chinese systems.
+    assert!(refused(b"\xB7\xD6\xC7\xF8,\xBC\xEC\xB2\xE9\xCF\xEE\n").contains("not an .xlsx file"));
+    let mut bomb = ZipWriter::new(Cursor::new(Vec::new()));
+    bomb.start_file("xl/sharedStrings.xml", SimpleFileOptions::default()).unwrap();
+    let block = vec![b' '; 1 << 20];
+    (0..300).for_each(|_| bomb.write_all(&block).unwrap());
+    let bomb = bomb.finish().unwrap().into_inner();
+    assert!(bomb.len() < 2_000_000, "{}", bomb.len());
+    assert!(refused(&bomb).contains("more than 256 MB"));
     assert!(refused(&book(&[("检查表", &[&["分区", "权重"]])])).contains("column \"item\" is missing"));
     assert!(refused(&book(&[("检查表", &[])])).contains("empty"));
     assert!(refused(&book(&[("检查表", &[PUMP[0]])])).contains("no item"));
@@ -252,6 +267,64 @@ fn what_a_survey_cannot_be_kept_in_is_told_by_cell() {
     for expected in ["survey!A2", "survey!A3", "survey!F4", "survey!F5", "survey!B6", "survey!8"] {
         assert!(text.contains(&format!("file.xlsx {expected}: ")), "{expected} is not in\n{text}");
     }
+}
+
+#[test]
+fn what_other_apps_do_with_a_survey_is_left_out_with_a_warning() {
+    let rows: [&[&str]; 14] = [
+        &[
+            "type",
+            "name",
+            "label",
+            "required",
+            "relevant",
+            "appearance",
+            "calculation",
+            "repeat_count",
+            "constraint_message",
+        ],
+        &["calculate", "total", "", "", "", "", "${count} * 2"],
+        &["select_one yn or_other", "leak", "有无渗漏", "true()"],
+        &["begin_repeat", "parts", "更换件", "", "${leak} = '1'", "", "", "${count}"],
+        &["image", "shot", "照片"],
+        &["begin_group", "inner", "细目"],
+        &["text", "part", "名称"],
+        &["end_group", ""],
+        &["end_repeat", ""],
+        &["begin_group", "outer", "外", "", "${leak} = '1'"],
+        &["begin_group", "deep", "内", "", "${leak} != '2'"],
+        &["integer", "count", "数量", "false()", "", "numbers", "", "", "太大"],
+        &["end_group", ""],
+        &["note", "bye", "再见"],
+    ];
+    let rows = [&rows[..], &[&["end_group", ""][..]]].concat();
+    let file = book(&[("survey", &rows), ("choices", &CHOICES), ("settings", &SETTINGS)]);
+    let imported = read(&file, &survey_head(), &published()).unwrap();
+    let mut warned: Vec<&str> = imported.warnings.iter().map(|warning| warning.pointer.as_str()).collect();
+    warned.sort_unstable();
+    assert_eq!(
+        warned,
+        [
+            "survey!14",
+            "survey!2",
+            "survey!A3",
+            "survey!E4",
+            "survey!F12",
+            "survey!G2",
+            "survey!H4",
+            "survey!I12"
+        ]
+    );
+    let made = imported.definitions.iter().map(json).find(|json| json["id"] == "chk.pump_repair").unwrap();
+    let group = &made["repeat_groups"][0];
+    let kinds: Vec<&Value> = group["fields"].as_array().unwrap().iter().map(|field| &field["type"]).collect();
+    assert_eq!((kinds, &group["max"]), (vec![&Value::from("photos"), &"text".into()], &Value::from(200)));
+    let count =
+        made["sections"].as_array().unwrap().iter().find(|section| section["id"] == "g.deep").unwrap();
+    assert_eq!(count["title"]["zh-CN"], "外 / 内");
+    let visible = &count["items"][0]["visible_if"];
+    assert_eq!((&visible["op"], &visible["args"][1]["op"]), (&"and".into(), &"not".into()), "{visible}");
+    assert_eq!(made["sections"][0]["items"][0]["required"], true);
 }
 
 #[test]

@@ -2,12 +2,18 @@
 
 use calamine::{DataRef, Reader as _, Xlsx};
 use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::io::{self, Cursor, Read as _};
+use xunyuan_core::error::Sentence;
+use zip::ZipArchive;
 
 use super::origin::{Place, Problems};
 
 /// Largest file, bytes.
 const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How files of the format before `.xlsx` begin, and protected ones of today.
+const OLD_FILE: &[u8] = &[0xD0, 0xCF, 0x11, 0xE0];
+/// Largest content of a file when it is unpacked, bytes.
+const UNPACKED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Most rows of a sheet: far above any checklist or list of people.
 const ROWS_MAX: u32 = 20_000;
 /// Most columns of a sheet.
@@ -42,11 +48,22 @@ impl Workbook {
             problems.file("文件超过 16 MB", "the file is larger than 16 MB");
             return None;
         }
+        if bytes.starts_with(OLD_FILE) {
+            problems.file(
+                "这是旧版 .xls 或加密的工作簿;请解除保护,另存为“Excel 工作簿 (.xlsx)”",
+                "this is an old .xls file or a protected workbook; remove the protection and save it as \"Excel workbook (.xlsx)\"",
+            );
+            return None;
+        }
         if !bytes.starts_with(b"PK") {
             problems.file(
                 "这不是 .xlsx 文件;请在表格软件中另存为“Excel 工作簿 (.xlsx)”",
                 "this is not an .xlsx file; save it as \"Excel workbook (.xlsx)\" in the spreadsheet program",
             );
+            return None;
+        }
+        if let Err(said) = unpacked(bytes) {
+            problems.file(said.zh, said.en);
             return None;
         }
         let mut file = match Xlsx::new(Cursor::new(bytes)) {
@@ -88,6 +105,25 @@ impl Workbook {
 }
 
 type File<'b> = Xlsx<Cursor<&'b [u8]>>;
+
+/// Unpacks every part once without keeping it: what a part claims to hold proves nothing, and the reader keeps
+/// whole parts in memory.
+fn unpacked(bytes: &[u8]) -> Result<(), Sentence> {
+    let broken = |cause: &dyn std::fmt::Display| {
+        Sentence::new(format!("无法读取这个工作簿:{cause}"), format!("the workbook cannot be read: {cause}"))
+    };
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|cause| broken(&cause))?;
+    let mut left = UNPACKED_BYTES_MAX;
+    for at in 0..archive.len() {
+        let part = archive.by_index(at).map_err(|cause| broken(&cause))?;
+        let took = io::copy(&mut part.take(left), &mut io::sink()).map_err(|cause| broken(&cause))?;
+        left -= took;
+        if left == 0 {
+            return Err(Sentence::new("工作簿解开后超过 256 MB", "the workbook unpacks to more than 256 MB"));
+        }
+    }
+    Ok(())
+}
 
 /// Reads cell by cell, so that a sheet which claims a million rows costs no memory.
 fn cells(file: &mut File<'_>, sheet: &mut Sheet, problems: &mut Problems) {

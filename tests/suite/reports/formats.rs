@@ -1,6 +1,6 @@
 //! CSV, workbook, JSON, terminal and paper of the same tables, read back by other programs.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read as _};
 
 use calamine::{Data, Reader, Xlsx};
 use xunyuan_core::report::{csv, html, json, xlsx};
@@ -105,7 +105,8 @@ fn workbooks_open_with_typed_cells_and_without_formulas() {
         for (at, column) in table.columns.iter().enumerate() {
             let place = u32::try_from(at).unwrap();
             assert_eq!(range.get_value((1, place)), Some(&Data::String(column.title.zh.clone())));
-            for (line, row) in (2_u32..).zip(&table.rows) {
+            // The sums under the columns are numbers as well.
+            for (line, row) in (2_u32..).zip(table.rows.iter().chain(&table.foot)) {
                 let found = range.get_value((line, place)).cloned().unwrap_or(Data::Empty);
                 let fits = match (&row[at], &found) {
                     (Cell::Empty, Data::Empty) => true,
@@ -144,18 +145,56 @@ fn what_people_wrote_is_words_in_a_workbook() {
     assert!(formulas.is_empty());
 }
 
-/// The parts of a workbook are zip members; what stays and repeats is in the sheet's own text.
+/// A part of a workbook, which is a zip of XML.
+fn part(table: &Table, name: &str) -> String {
+    let mut book = zip::ZipArchive::new(Cursor::new(xlsx(table).unwrap())).unwrap();
+    let mut text = String::new();
+    book.by_name(name).unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
 #[test]
 fn a_workbook_is_set_up_to_print() {
-    let dir = tempfile::TempDir::new().unwrap();
-    let file = dir.path().join("report.xlsx");
-    std::fs::write(&file, xlsx(&harmful()).unwrap()).unwrap();
-    let mut book: Xlsx<_> = calamine::open_workbook(&file).unwrap();
-    let names = book.defined_names().to_vec();
-    let titles = names.iter().find(|(name, _)| name.contains("Print_Titles"));
-    assert!(titles.is_some_and(|(_, area)| area.ends_with("$1:$2")), "{names:?}");
-    assert_eq!(book.sheet_names(), ["项目投诉月度汇总表"]);
-    assert!(book.worksheet_range("项目投诉月度汇总表").is_ok());
+    for table in all() {
+        let sheet = part(&table, "xl/worksheets/sheet1.xml");
+        let is_wide = table.columns.len() > 6;
+        for expected in [
+            // Title and headings stay in view.
+            "<pane ySplit=\"2\" topLeftCell=\"A3\" activePane=\"bottomLeft\" state=\"frozen\"/>",
+            // A4 is paper 9; one page wide, as many high as it takes.
+            "paperSize=\"9\"",
+            "fitToHeight=\"0\"",
+            "<pageSetUpPr fitToPage=\"1\"/>",
+            "&amp;C&amp;P / &amp;N",
+            "<oddHeader>&amp;R杭州分公司(示例)</oddHeader>",
+        ] {
+            assert!(sheet.contains(expected), "{}: {expected} is not in {sheet}", table.report);
+        }
+        assert_eq!(sheet.contains("orientation=\"landscape\""), is_wide, "{}", table.report);
+        let widths: Vec<f64> = sheet
+            .split("<col ")
+            .skip(1)
+            .map(|column| {
+                column.split("width=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+            })
+            .collect();
+        assert!(!widths.is_empty() && widths.iter().all(|width| (6.0..=50.0).contains(width)), "{widths:?}");
+        let styles = part(&table, "xl/styles.xml");
+        let has = |kind: fn(&Cell) -> bool| table.rows.iter().flatten().any(kind);
+        for (is_there, format) in [
+            (has(|cell| matches!(cell, Cell::Date(_))), "yyyy\\-mm\\-dd"),
+            (has(|cell| matches!(cell, Cell::Duration(_))), "[h]:mm"),
+        ] {
+            let plain = format.replace('\\', "");
+            assert!(
+                !is_there || styles.contains(format) || styles.contains(&plain),
+                "{}: {styles}",
+                table.report
+            );
+        }
+        let titles = part(&table, "xl/workbook.xml");
+        assert!(titles.contains("_xlnm.Print_Titles") && titles.contains("$1:$2"), "{titles}");
+    }
 }
 
 /// Tags of a page in order; panics where they do not nest.
@@ -211,7 +250,7 @@ fn paper_forms_have_their_boxes_photos_and_signatures() {
         assert!(finding.contains(text), "{text}");
     }
     assert_eq!(finding.matches("<figure>").count(), 1);
-    assert!(finding.contains("<div>受审方确认:</div>"));
+    assert!(finding.contains("<div><span>受审方确认:</span><p>年    月    日</p></div>"));
 
     let patrol = page("rep.patrol", "2026-11", NOON);
     for text in [
@@ -220,7 +259,7 @@ fn paper_forms_have_their_boxes_photos_and_signatures() {
         "<h2>绿化</h2>",
         "0.08 MPa",
         "NC-PAT-2026-0112",
-        "<div>巡查员:</div>",
+        "<div><span>巡查员:</span><p>",
     ] {
         assert!(patrol.contains(text), "{text}");
     }
@@ -232,16 +271,20 @@ fn paper_forms_have_their_boxes_photos_and_signatures() {
         "IA-2026-01",
         "NC-AUD-2026-0031",
         "能说明首问责任",
-        "<div>审核组长:内审员戊 2026-05-18 16:20</div>",
+        "<div><span>审核组长:内审员戊 2026-05-18 16:20</span></div>",
     ] {
         assert!(audit.contains(text), "{text}");
     }
     let complaints = page("rep.complaint_monthly", "2026-11", NOON);
     assert!(
-        complaints.contains("<h1>投诉月度汇总表</h1>") && complaints.contains("<div>分公司客服经理:</div>")
+        complaints.contains("<h1>投诉月度汇总表</h1>")
+            && complaints.contains("<div><span>分公司客服经理:</span>")
     );
     let star = page("rep.star", "2026Q4", NOON);
-    assert!(star.contains("<h1>服务之星推荐表</h1>") && star.contains("<td colspan=\"3\">同意推荐</td>"));
+    assert!(
+        star.contains("<h1>服务之星推荐表</h1>")
+            && star.contains("<td colspan=\"3\" class=\"wide\">同意推荐</td>")
+    );
     let handover = page("rep.handover_daily", "2026-12", "2026-12-19T12:00+08:00");
     // Thirty days before the handover begins.
     for text in ["<h1>交楼进度表</h1>", "2026-11-18", "交楼方案已编制", "<td>分公司客服经理</td>"]

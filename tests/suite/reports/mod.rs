@@ -2,6 +2,7 @@
 
 mod branch;
 mod formats;
+mod programs;
 mod tables;
 
 use rusqlite::Connection;

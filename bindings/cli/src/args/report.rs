@@ -24,4 +24,7 @@ pub(crate) struct ReportArgs {
     /// The file to write (default: the terminal)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    pub(crate) overwrite: bool,
 }

@@ -222,6 +222,7 @@ const HELP: &[(&str, &str, Texts)] = &[
             ("record", "只要一条记录:单次检查、审核或不符合项"),
             ("format", "table、json、csv、xlsx 或 html(默认:按文件名)"),
             ("output", "要写的文件(默认:终端)"),
+            ("overwrite", "文件已存在时替换它"),
         ],
     ),
     (

@@ -37,6 +37,13 @@ pub(super) fn report(device: &mut Device<'_>, args: &ReportArgs) -> Result<Repor
             "a workbook needs a file: name it with -o",
         ));
     }
+    if let Some(path) = args.output.as_ref().filter(|path| path.exists() && !args.overwrite) {
+        return Err(Failure::invalid(
+            "file_exists",
+            format!("文件已存在,不会覆盖(需要时加 --overwrite):{}", path.display()),
+            format!("the file exists and is not overwritten (add --overwrite to do so): {}", path.display()),
+        ));
+    }
     let table = made(device, args, format == Format::Html)?;
     let bytes = format.write(&table, Screen { columns: device.output.columns() })?;
     let Some(path) = &args.output else {

@@ -67,7 +67,7 @@ fn points_at(pointer: &str, target: &Target, known: &Known, faults: &mut Faults)
         }
         Target::Ledger(ledger) => Known::among(faults, pointer, LEDGER, ledger, known.ledgers.keys()),
         Target::Form(file) if known.files.contains(file) => {}
-        Target::Form(form) => Known::among(faults, pointer, Noun("表单", "form"), form, &known.forms),
+        Target::Form(form) => Known::among(faults, pointer, Noun("表单", "form"), form, known.forms.keys()),
         Target::TrainingTopic if known.topics.is_empty() => {
             faults.say(pointer, "没有培训主题可供引用", "there are no training topics to refer to");
         }

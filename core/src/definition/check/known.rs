@@ -8,7 +8,7 @@ use super::super::catalogues::ResponseSet;
 use super::super::checklist::Checklist;
 use super::super::ledger::Ledger;
 use super::super::organisation::{Organisation, RoleScope};
-use super::super::papers::is_within;
+use super::super::papers::{Form, is_within};
 use super::faults::{Faults, Noun};
 
 /// Ids by what they name, over all versions of the set; of checklists and ledgers the newest version.
@@ -27,7 +27,7 @@ pub(crate) struct Known {
     pub(crate) departments: BTreeSet<String>,
     pub(crate) rules: BTreeSet<String>,
     pub(crate) reports: BTreeSet<String>,
-    pub(crate) forms: BTreeSet<String>,
+    pub(crate) forms: BTreeMap<String, Arc<Form>>,
     pub(crate) topics: BTreeSet<String>,
     pub(crate) severities: BTreeSet<String>,
     pub(crate) finding_ledger: Option<String>,
@@ -84,7 +84,7 @@ impl Known {
             }
             Body::Training(plan) => self.topics.extend(plan.topics.iter().map(|topic| topic.id.clone())),
             Body::Form(form) => {
-                self.forms.insert(form.id.clone());
+                self.forms.insert(form.id.clone(), Arc::clone(form));
             }
             Body::Organisation(organisation) => self.organisation = Some(Arc::clone(organisation)),
             Body::Holidays(_) | Body::Staffing(_) => {}

@@ -11,14 +11,18 @@ mod fulfil;
 mod guard;
 mod holidays;
 mod known;
+mod layout;
 mod ledger;
 mod manifest;
 mod organisation;
+mod reading;
 mod rules;
 mod shape;
 mod tables;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_reports;
 #[cfg(test)]
 mod tests_rules;
 
@@ -182,7 +186,7 @@ fn content(placed: &Placed, known: &Known, faults: &mut Faults) {
         Body::Categories(set) => tables::categories(set, known, faults),
         Body::Clauses(book) => tables::clauses(book, faults),
         Body::Roles(book) => tables::roles(book, faults),
-        Body::Reports(book) => tables::reports(book, known, faults),
+        Body::Reports(book) => layout::check(book, known, faults),
         Body::Nonconformity(model) => tables::nonconformity(model, known, faults),
         Body::Staffing(staffing) => tables::staffing(staffing, known, faults),
         Body::Training(plan) => tables::training(plan, known, faults),

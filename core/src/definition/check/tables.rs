@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::super::catalogues::{CategoryNode, CategorySet, ClauseCatalogue, ResponseSets};
 use super::super::organisation::{Role, RoleBook};
 use super::super::papers::{Form, Nonconformity, Training};
-use super::super::report::Reports;
 use super::super::staffing::{PerHouseholds, Staffing, SurgeFormula};
 use super::faults::{Faults, Noun};
 use super::field;
@@ -14,8 +13,6 @@ use super::known::{Known, ROLE};
 
 const TOPIC: Noun = Noun("培训主题", "training topic");
 const INPUT: Noun = Noun("输入项", "input");
-const PERIODS: [&str; 8] =
-    ["day", "week", "month", "quarter", "year", "per_inspection", "per_audit", "per_finding"];
 
 pub(crate) fn response_sets(sets: &ResponseSets, known: &Known, faults: &mut Faults) {
     faults.unique("/sets", sets.sets.iter().map(|set| set.id.as_str()));
@@ -161,25 +158,6 @@ fn answers_to_itself(book: &RoleBook, role: &Role) -> bool {
         }
     }
     false
-}
-
-pub(crate) fn reports(book: &Reports, known: &Known, faults: &mut Faults) {
-    faults.unique("/reports", book.reports.iter().map(|report| report.id.as_str()));
-    for (at, report) in book.reports.iter().enumerate() {
-        let pointer = format!("/reports/{at}");
-        faults.dotted_id(format!("{pointer}/id"), &report.id);
-        for period in report.period.split('|') {
-            faults.refers(format!("{pointer}/period"), Noun("周期", "period"), period, PERIODS);
-        }
-        for (at, from) in report.from.iter().enumerate() {
-            let records = known.ledgers.keys().chain(known.checklists.keys()).map(String::as_str);
-            let noun = Noun("数据来源", "source of a report:");
-            faults.refers(format!("{pointer}/from/{at}"), noun, from, records.chain(["device", "staffing"]));
-        }
-        if report.to != "all_branch" {
-            known.role(faults, format!("{pointer}/to"), &report.to);
-        }
-    }
 }
 
 pub(crate) fn nonconformity(model: &Nonconformity, known: &Known, faults: &mut Faults) {

@@ -53,8 +53,16 @@ const COLUMNS: [Column; 19] = [
 ];
 
 /// Columns that other apps use and the product does without.
-const LEFT_OUT: [&str; 7] =
-    ["appearance", "calculation", "default", "choice_filter", "parameters", "read_only", "trigger"];
+const LEFT_OUT: [&str; 8] = [
+    "appearance",
+    "calculation",
+    "constraint_message",
+    "default",
+    "choice_filter",
+    "parameters",
+    "read_only",
+    "trigger",
+];
 
 const SETTING_COLUMNS: [Column; 5] = [
     column("form_title", &["form_title"], false),
@@ -81,6 +89,7 @@ pub(super) fn read(workbook: &Workbook, head: &Head, base: &Base<'_>, problems: 
     for row in table.rows() {
         form.row(&row, &choices, problems);
     }
+    form.leave_notes(problems);
     if let Some(open) = form.open.last() {
         problems.fault(&open.place.clone(), "这个组或重复没有结束", "this group or repeat is never closed");
     }
@@ -181,7 +190,7 @@ struct Form {
     /// Questions so far, for conditions.
     asked: BTreeMap<String, Asked>,
     /// Notes that wait for the next question of their group.
-    notes: Vec<String>,
+    notes: Vec<(String, Place)>,
     names: BTreeSet<String>,
 }
 
@@ -228,7 +237,7 @@ impl Form {
             "begin repeat" | "begin_repeat" => self.begin(row, true, problems),
             "end group" | "end_group" => self.end(row, false, problems),
             "end repeat" | "end_repeat" => self.end(row, true, problems),
-            "note" => self.notes.push(label(row).0),
+            "note" => self.notes.push((label(row).0, row.row())),
             "calculate" | "hidden" | "start" | "end" | "today" | "deviceid" | "username" | "phonenumber"
             | "email" | "audit" | "simserial" | "subscriberid" => {
                 let zh = format!("{kind} 未采用:人、设备和时间由系统自行记录");
@@ -259,7 +268,12 @@ impl Form {
         let title = json!({"zh-CN": path.join(" / "), "en": en});
         let part = |id: String, most: u32| Part { id, title, place: row.row(), items: Vec::new(), most };
         if is_repeat {
-            let most = row.text("repeat_count").parse().unwrap_or(REPEAT_MAX);
+            let most = Self::most(row, problems);
+            if relevant.is_some() {
+                let (zh, en) =
+                    ("重复一直显示,未采用条件", "a repeat is always shown: the condition is left out");
+                problems.warn(&row.place("relevant"), zh, en);
+            }
             self.groups.push(part(format!("r.{name}"), most));
         } else if !self.in_repeat() {
             self.sections.push(part(format!("g.{name}"), 0));
@@ -268,7 +282,7 @@ impl Form {
     }
 
     fn end(&mut self, row: &Row<'_>, is_repeat: bool, problems: &mut Problems) {
-        self.notes.clear();
+        self.leave_notes(problems);
         match self.open.pop() {
             Some(open) if open.is_repeat == is_repeat => {
                 // Questions after a nested group go on in a section of their own.
@@ -290,6 +304,26 @@ impl Form {
                 );
             }
         }
+    }
+
+    /// Notes that no question of their group follows.
+    fn leave_notes(&mut self, problems: &mut Problems) {
+        for (_, place) in self.notes.drain(..) {
+            problems.warn(&place, "后面没有问题,未采用这条说明", "no question follows: the note is left out");
+        }
+    }
+
+    /// The most lines of a repeat.
+    fn most(row: &Row<'_>, problems: &mut Problems) -> u32 {
+        let count = row.text("repeat_count");
+        if !count.is_empty() && count.parse::<u32>().is_err() {
+            problems.warn(
+                &row.place("repeat_count"),
+                "未采用 repeat_count:只支持整数",
+                "repeat_count is left out: only a whole number is kept",
+            );
+        }
+        count.parse().unwrap_or(REPEAT_MAX)
     }
 
     fn in_repeat(&self) -> bool {
@@ -329,7 +363,7 @@ impl Form {
             (Some(outer), Some(own)) => Some(json!({"op": "and", "args": [outer, own]})),
             (outer, own) => own.or(outer),
         };
-        let help = std::mem::take(&mut self.notes);
+        let help = self.notes.drain(..).map(|(text, _)| text).collect();
         let items = question::items(row, &name, &kind, help, choices, problems);
         self.asked.insert(row.text("name").to_owned(), Asked::of(&name, &kind, choices));
         let Some(section) = self.sections.last_mut() else { return };

@@ -168,11 +168,12 @@ pub(super) fn field(
         Kind::Date => "date".to_owned(),
         Kind::Time => "time".to_owned(),
         Kind::One(list) => format!("choice:{}", choices.set_id(list)),
-        Kind::Many(_) | Kind::Image => {
+        Kind::Image => "photos".to_owned(),
+        Kind::Many(_) => {
             problems.fault(
                 &row.place("type"),
-                "重复中不支持多选和图片:请移到重复之外",
-                "select_multiple and image cannot be kept in a repeat: move them out of it",
+                "重复中不支持多选:请移到重复之外",
+                "select_multiple cannot be kept in a repeat: move it out of it",
             );
             return None;
         }
