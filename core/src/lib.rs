@@ -4,6 +4,7 @@
 //! ([`time::Moment`]), so that a month offline is tested in milliseconds and the same rules run on a
 //! phone and at the branch.
 
+pub mod action;
 pub mod definition;
 pub mod document;
 pub mod duty;

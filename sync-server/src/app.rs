@@ -5,16 +5,45 @@
 //! sent away with 503 and comes back: a queue without end would only move the wait into the server.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use xunyuan_core::wire::pin::Pin;
 
 use crate::clock::Clock;
-use crate::config::LimitConfig;
+use crate::config::{LimitConfig, SecondFactorPolicy};
 use crate::door::Shown;
-use crate::hub::Hub;
+use crate::hub::{Hub, VerifyReport};
 use crate::metrics::{Held, Metrics};
 use crate::problem::Problem;
+
+/// Heavy work beside the hub that is done at a time, such as a password's 19 MiB.
+const BESIDE_MAX: usize = 2;
+
+/// A verification of the whole log that runs beside everything else, and how the last one ended.
+#[derive(Debug, Default)]
+pub struct Verification {
+    /// True while one runs.
+    pub is_running: AtomicBool,
+    /// Records that it has checked so far.
+    pub records: AtomicU64,
+    /// When the last one ended, and what it found; nothing where it could not be done.
+    pub last: Mutex<Option<(i64, Option<VerifyReport>)>>,
+}
+
+/// How people reach the console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// The address that links name, without a slash at the end.
+    pub url: String,
+    /// True where a session's cookie must never travel in the open.
+    pub secure: bool,
+    /// Who must have a second factor.
+    pub second_factor: SecondFactorPolicy,
+    /// True where enrolment links name the server's key.
+    pub names_key: bool,
+}
 
 /// The state of one running server; cheap to clone.
 #[derive(Clone)]
@@ -29,7 +58,12 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// What the server shows in TLS; `None` while it speaks plain HTTP.
     pub shown: Option<Arc<Shown>>,
+    /// How people reach the console.
+    pub console: Arc<Console>,
+    /// A check of the whole log.
+    pub verification: Arc<Verification>,
     slots: Arc<Semaphore>,
+    beside: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     transfers: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
@@ -49,7 +83,7 @@ impl Stop {
 impl App {
     /// The state for a hub, and the switch that stops it.
     #[must_use]
-    pub fn new(hub: Hub, clock: Clock, limits: LimitConfig) -> (Self, Stop) {
+    pub fn new(hub: Hub, clock: Clock, limits: LimitConfig, console: Console) -> (Self, Stop) {
         let (stop, stopping) = watch::channel(false);
         let app = Self {
             hub,
@@ -57,12 +91,23 @@ impl App {
             slots: Arc::new(Semaphore::new(limits.exchanges_max)),
             streams: Arc::new(Semaphore::new(limits.poke_streams_max)),
             transfers: Arc::new(Semaphore::new(limits.transfers_max)),
+            beside: Arc::new(Semaphore::new(BESIDE_MAX)),
             metrics: Arc::new(Metrics::default()),
             shown: None,
+            console: Arc::new(console),
+            verification: Arc::default(),
             limits,
             stopping,
         };
         (app, Stop(stop))
+    }
+
+    /// What enrolment links say of the server's key: its pin where the server speaks TLS itself and devices are
+    /// to trust that key alone.
+    #[must_use]
+    pub fn pin(&self) -> Option<Pin> {
+        let is_told = self.console.names_key && self.console.url.starts_with("https://");
+        self.shown.as_ref().filter(|_| is_told).map(|shown| shown.pin())
     }
 
     /// Runs a blocking call of the hub when a slot is free.
@@ -84,6 +129,48 @@ impl App {
             work(&hub, now_ms)
         });
         joined.await.map_err(Problem::internal)
+    }
+
+    /// Runs heavy work that is no call of the hub, a few at a time.
+    ///
+    /// # Errors
+    /// As [`App::call`].
+    pub async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let wait = Duration::from_millis(self.limits.exchange_wait_ms);
+        let turn = tokio::time::timeout(wait, Arc::clone(&self.beside).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            self.metrics.overloaded();
+            return Err(Problem::busy());
+        };
+        let joined = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        joined.await.map_err(Problem::internal)
+    }
+
+    /// Begins to check every chain, signature and row; nothing where that is going on already.
+    pub fn verify(&self) {
+        let state = Arc::clone(&self.verification);
+        if state.is_running.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        state.records.store(0, Ordering::Release);
+        let (hub, clock) = (self.hub.clone(), self.clock.clone());
+        tokio::task::spawn_blocking(move || {
+            let counted = Arc::clone(&state);
+            let report = hub.verify(move |records| counted.records.store(records, Ordering::Release));
+            if let Err(error) = &report {
+                tracing::error!(%error, "the log could not be verified");
+            }
+            let mut last = state.last.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some((clock.now_ms(), report.ok()));
+            drop(last);
+            state.is_running.store(false, Ordering::Release);
+        });
     }
 
     async fn slot(&self) -> Result<OwnedSemaphorePermit, Problem> {

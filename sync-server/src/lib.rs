@@ -1,6 +1,6 @@
 //! The branch server of Xunyuan (巡园): reconciles what devices wrote offline.
 //!
-//! `main → command → serve → routes → api → auth → app → hub → core`. The hub holds the protocol and
+//! `main → command → serve → routes → api, console → auth → app → hub → core`. The hub holds the protocol and
 //! the store and knows no HTTP; everything here carries bytes and sentences between it and the outside.
 //! What is deliberately absent: rules and SQL outside of the hub, handlers that log, and a second place
 //! where an error gets its shape (that is [`problem`]).
@@ -11,8 +11,10 @@ pub mod auth;
 pub mod clock;
 pub mod command;
 pub mod config;
+mod console;
 pub mod demo;
 pub mod door;
+mod hints;
 pub mod hub;
 mod import;
 pub mod metrics;

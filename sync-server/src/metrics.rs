@@ -148,7 +148,7 @@ impl Metrics {
         self.overloaded.inc();
     }
 
-    /// Counts a poke that was written to a device.
+    /// Counts a hint that was written to a device or a page.
     pub fn poked(&self) {
         self.pokes.inc();
     }

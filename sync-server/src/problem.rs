@@ -161,6 +161,12 @@ impl Problem {
         self.0.cause.as_deref()
     }
 
+    /// What happened and what to do, in one of the two languages.
+    #[must_use]
+    pub fn sentence(&self, english: bool) -> &str {
+        if english { &self.0.title.en } else { &self.0.title.zh }
+    }
+
     /// The body for a request.
     #[must_use]
     pub fn body(&self, request_id: &str) -> Value {
@@ -177,7 +183,7 @@ impl Problem {
     }
 
     /// The problem that stands for an error status of the stack without a body of ours.
-    fn of_status(status: StatusCode) -> Self {
+    pub(crate) fn of_status(status: StatusCode) -> Self {
         let (code, zh, en) = match status {
             StatusCode::NOT_FOUND => ("no_route", "没有这个地址", "there is nothing at this address"),
             StatusCode::METHOD_NOT_ALLOWED => {
@@ -212,7 +218,12 @@ pub async fn render(request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let response = next.run(request).await;
     let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) {
+    // A page says what went wrong by itself.
+    let is_page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if is_page || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let problem =

@@ -20,11 +20,12 @@ use tracing::{Span, error, info, info_span, warn};
 use crate::api::files::{download, offer, upload};
 use crate::api::{enroll, exchange, pokes, readmit, service};
 use crate::app::App;
+use crate::console;
 use crate::problem::{self, Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Every route: method, path, handler.
+/// Every route of devices and programs: method, path, handler. Those of people are in the console.
 fn table() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
     vec![
         ("post", "/v1/enroll", post(enroll::create).layer(DefaultBodyLimit::max(enroll::ENROLL_BYTES_MAX))),
@@ -68,6 +69,7 @@ pub fn router(app: App) -> Router {
     for (_, path, handler) in long_table() {
         router = router.route(path, handler);
     }
+    let router = router.merge(console::routes()).fallback(console::nowhere);
     stack(router, &app).with_state(app)
 }
 

@@ -16,6 +16,7 @@ use super::reader::Reader;
 use super::report::Reports;
 use super::rulebook::RuleBook;
 use super::staffing::Staffing;
+use super::tiles::Tiles;
 use super::{Definition, DefinitionKind, canonical, too_large};
 use crate::error::{Error, ErrorKind};
 use crate::id::{ContentHash, DefinitionRef};
@@ -37,7 +38,10 @@ pub(crate) enum Body {
     Training(Arc<Training>),
     Form(Arc<Form>),
     Holidays(Arc<Holidays>),
+    Tiles(Arc<Tiles>),
     Organisation(Arc<Organisation>),
+    /// Of a kind that this version does not know: kept as it is, and passed over.
+    Later,
 }
 
 /// A definition with its typed content.
@@ -84,7 +88,8 @@ pub(crate) fn parse(value: &Value) -> Result<Parsed, Misplaced> {
 
 /// The content of a definition that was read and checked before, from the bytes that it is named by.
 ///
-/// The hash proves that they are the bytes that were checked then: they are read once.
+/// The hash proves that they are the bytes that were checked then: they are read once. A branch of a later
+/// version may publish a kind that this one does not know: nothing here depends on it.
 ///
 /// # Errors
 /// `Corrupt` when the bytes are not those of the reference.
@@ -93,7 +98,7 @@ pub(crate) fn stored(reference: &DefinitionRef, json: &[u8]) -> Result<Body, Err
         return Err(damaged());
     }
     let value = canonical::read(json).map_err(|error| damaged().caused_by(error))?;
-    let kind = kind_of(&value).map_err(Misplaced::into_error)?;
+    let Ok(kind) = kind_of(&value) else { return Ok(Body::Later) };
     let (named, body) = typed_body(kind, value, reference.hash).map_err(Misplaced::into_error)?;
     if named == *reference { Ok(body) } else { Err(damaged()) }
 }
@@ -176,6 +181,10 @@ fn typed_body(
         DefinitionKind::Holidays => {
             let holidays: Holidays = typed(value)?;
             (named(&holidays.id, holidays.version), Body::Holidays(Arc::new(holidays)))
+        }
+        DefinitionKind::Tiles => {
+            let tiles: Tiles = typed(value)?;
+            (named(&tiles.id, tiles.version), Body::Tiles(Arc::new(tiles)))
         }
         DefinitionKind::Organisation => {
             let organisation: Organisation = typed(value)?;

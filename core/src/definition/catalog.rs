@@ -17,6 +17,7 @@ use super::papers::{Form, Nonconformity, Severity, Topic};
 use super::report::Report;
 use super::rulebook::{Rule, RuleBook};
 use super::staffing::Staffing;
+use super::tiles::{Tile, Tiles};
 use crate::error::Error;
 use crate::id::{DefinitionRef, UserId};
 
@@ -46,6 +47,7 @@ struct Held {
     nonconformity: Option<Arc<Nonconformity>>,
     roles: Option<Arc<RoleBook>>,
     holidays: Option<Arc<Holidays>>,
+    tiles: Option<Arc<Tiles>>,
     organisation: Option<Arc<Organisation>>,
     staffing: Option<Arc<Staffing>>,
 }
@@ -197,6 +199,11 @@ impl Catalog {
         self.held.standards.get(id)
     }
 
+    /// Every standard of the clause catalogue.
+    pub fn standards(&self) -> impl Iterator<Item = &Standard> {
+        self.held.standards.values()
+    }
+
     /// A clause by its id, `<standard>.<clause>`.
     #[must_use]
     pub fn clause(&self, id: &str) -> Option<&Clause> {
@@ -236,6 +243,12 @@ impl Catalog {
     #[must_use]
     pub fn rule_book(&self) -> Option<&RuleBook> {
         self.held.rule_book.as_deref()
+    }
+
+    /// The tiles of the console in the order to show.
+    #[must_use]
+    pub fn tiles(&self) -> &[Tile] {
+        self.held.tiles.as_deref().map_or(&[], |tiles| &tiles.tiles)
     }
 
     /// Public holidays; `None` where nobody published any.
@@ -360,6 +373,12 @@ impl Catalog {
         user.roles().filter_map(|role| self.role(role)).collect()
     }
 
+    /// True when one of the person's roles lists the ability.
+    #[must_use]
+    pub fn may(&self, id: &UserId, ability: &str) -> bool {
+        self.user_roles(id).iter().any(|role| role.can.iter().any(|can| can == ability))
+    }
+
     /// A dwelling.
     #[must_use]
     pub fn unit(&self, id: &str) -> Option<&Unit> {
@@ -439,6 +458,8 @@ impl Held {
                 Body::Nonconformity(model) => self.nonconformity = Some(model),
                 Body::Roles(book) => self.roles = Some(book),
                 Body::Holidays(holidays) => self.holidays = Some(holidays),
+                Body::Tiles(tiles) => self.tiles = Some(tiles),
+                Body::Later => {}
                 Body::Organisation(organisation) => self.organisation = Some(organisation),
                 Body::Staffing(staffing) => self.staffing = Some(staffing),
                 Body::Checklist(_) | Body::Ledger(_) => {}

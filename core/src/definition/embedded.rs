@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::{Definition, DefinitionKind, SourceFile, body, canonical};
 
 /// The shipped files by name, manifest first.
-const FILES: [(&str, &[u8]); 22] = [
+const FILES: [(&str, &[u8]); 23] = [
     ("00-manifest.json", include_bytes!("../../data/00-manifest.json")),
     ("clause-catalog.json", include_bytes!("../../data/clause-catalog.json")),
     ("complaint-categories.json", include_bytes!("../../data/complaint-categories.json")),
@@ -28,6 +28,7 @@ const FILES: [(&str, &[u8]); 22] = [
     ("template-ims-audit.json", include_bytes!("../../data/template-ims-audit.json")),
     ("template-newsee-check.json", include_bytes!("../../data/template-newsee-check.json")),
     ("template-park-patrol.json", include_bytes!("../../data/template-park-patrol.json")),
+    ("tiles.json", include_bytes!("../../data/tiles.json")),
     ("training.json", include_bytes!("../../data/training.json")),
 ];
 

@@ -318,6 +318,12 @@ pub struct Field {
 }
 
 impl Field {
+    /// True where one of the roles may write it in an entry.
+    #[must_use]
+    pub fn is_open_to(&self, roles: &[String]) -> bool {
+        self.by.is_empty() || self.by.iter().any(|role| roles.contains(role))
+    }
+
     /// How concurrent values merge: as the file says, or by the type where it says nothing.
     #[must_use]
     pub fn merge(&self) -> MergePolicy {

@@ -154,6 +154,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// True where one of the roles may begin an entry, of those that write the ledger at all.
+    #[must_use]
+    pub fn is_open_to(&self, roles: &[String]) -> bool {
+        self.who.is_empty() || self.who.iter().any(|role| roles.contains(role))
+    }
+
     /// The field with this id.
     #[must_use]
     pub fn field(&self, id: &str) -> Option<&Field> {

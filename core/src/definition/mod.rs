@@ -30,6 +30,7 @@ mod report;
 mod rulebook;
 mod staffing;
 mod supervision;
+mod tiles;
 
 use std::fmt;
 
@@ -72,6 +73,7 @@ pub use rulebook::{
 pub use staffing::{
     PerHouseholds, Post, PostFormula, Rounding, Share, Staffing, StaffingExample, Surge, SurgeFormula,
 };
+pub use tiles::{Show, Tile, TilePage, Tiles};
 
 use crate::error::{Error, ErrorKind, Sentence};
 use crate::id::{ContentHash, DefinitionRef};
@@ -106,13 +108,15 @@ pub enum DefinitionKind {
     Form,
     /// Public holidays.
     Holidays,
+    /// Tiles of the console.
+    Tiles,
     /// Branch, projects and people.
     Organisation,
 }
 
 impl DefinitionKind {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Checklist,
         Self::Ledger,
         Self::Rules,
@@ -126,6 +130,7 @@ impl DefinitionKind {
         Self::Training,
         Self::Form,
         Self::Holidays,
+        Self::Tiles,
         Self::Organisation,
     ];
 
@@ -146,6 +151,7 @@ impl DefinitionKind {
             Self::Training => "xy/training@1",
             Self::Form => "xy/form@1",
             Self::Holidays => "xy/holidays@1",
+            Self::Tiles => "xy/tiles@1",
             Self::Organisation => "xy/sample-org@1",
         }
     }

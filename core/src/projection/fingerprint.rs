@@ -12,7 +12,7 @@ const TABLES: [&str; 7] = [
     "SELECT p.document, p.kind, p.definition, p.definition_version, p.definition_hash, p.project, p.state, \
      p.terminal, p.title, p.summary, p.number, p.temp_number, p.created_by, p.created_at_ms, \
      p.updated_at_ms, p.listed_at_ms, p.due_ms, p.handler, p.first_contact, p.owner_dept, p.score, \
-     p.result, p.clashes, p.contested FROM projected AS p WHERE {} ORDER BY p.document",
+     p.result, p.clashes, p.contested, p.grade, p.ended_at_ms FROM projected AS p WHERE {} ORDER BY p.document",
     "SELECT n.document, n.user FROM projected_person AS n JOIN projected AS p USING (document) \
      WHERE {} ORDER BY n.document, n.user",
     "SELECT p.document, h.lines FROM projected AS p JOIN projected_history AS h ON h.id = p.id \

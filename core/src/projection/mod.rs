@@ -9,6 +9,7 @@
 mod coding;
 pub(crate) mod facts;
 mod files;
+mod filter;
 mod fingerprint;
 mod index;
 mod project;
@@ -16,16 +17,19 @@ mod read;
 mod row;
 mod schema;
 mod search;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod timeline;
 mod words;
 
 pub use files::{FileUse, files_of, uses_of};
+pub use filter::{Filter, Order};
 pub use fingerprint::{fingerprint, fingerprint_of};
 pub use index::{forget_removed, index_some, is_behind};
 pub use project::{project, write};
-pub use read::{Filter, conflict_count, conflicts, count, find, history, list, row};
+pub use read::{conflict_count, conflicts, count, count_up_to, fields, find, history, list, row};
 pub use row::{Choice, ClashRow, HistoryLine, LineKind, Projected, Row, RowKind, remove};
-pub use schema::{FACTS_SCHEMA, FILES_SCHEMA, LEAN_SCHEMA, SCHEMA, SEARCH_SCHEMA, STEPS};
+pub use schema::{FACTS_SCHEMA, FILES_SCHEMA, GRADE_SCHEMA, LEAN_SCHEMA, SCHEMA, SEARCH_SCHEMA, STEPS};
 pub use search::search;
+pub use tally::{Flow, Within, ages, flows, pairs, scans};

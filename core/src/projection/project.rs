@@ -12,12 +12,12 @@ use super::{facts, timeline, words};
 use crate::definition::Catalog;
 use crate::definition::Checklist;
 use crate::definition::Ledger;
-use crate::definition::{Element, Field, FieldType, Target};
+use crate::definition::{Element, Field, FieldType, MergePolicy, Target};
 use crate::document::model::{Model, Register, Value};
 use crate::error::{Error, ErrorKind};
 use crate::id::{DocumentId, ScopeId, UserId};
 use crate::rules::clash::{self, Clash};
-use crate::rules::entry::{self, EntryView, FieldContent};
+use crate::rules::entry::{self, EntryView, EventView, FieldContent};
 use crate::rules::file;
 use crate::rules::inspection;
 use crate::rules::keys;
@@ -105,6 +105,8 @@ fn plain_row(scope: &ScopeId, model: &Model) -> Row {
         handler: None,
         first_contact: None,
         owner_dept: None,
+        grade: None,
+        ended_at_ms: None,
         people: Vec::new(),
         score: None,
         result: None,
@@ -124,6 +126,7 @@ fn fill_inspection(row: &mut Row, model: &Model, checklist: &Checklist, view: &I
         (answered + section.answered, visible + section.visible)
     });
     row.summary = format!("{answered}/{visible}");
+    row.ended_at_ms = view.completed.as_ref().map(|signed| signed.at_ms);
     row.score = view.score.percent;
     row.result = view.score.passed.map(|passed| if passed { "pass" } else { "fail" }.to_owned());
     // Whoever filled in a part of the sheet may call it theirs, and whoever its head names.
@@ -165,6 +168,13 @@ fn fill_entry(row: &mut Row, model: &Model, ledger: &Ledger, view: &EntryView) {
     if let Some(FieldContent::One(Value::Text(dept))) = of(OWNER_DEPT_FIELD) {
         row.owner_dept = Some(dept.clone());
     }
+    let grade = ledger.fields.iter().find(|field| field.is_choice() && field.merge() == MergePolicy::Max);
+    if let Some(FieldContent::One(Value::Text(option))) = grade.and_then(|field| of(&field.id)) {
+        row.grade = Some(option.clone());
+    }
+    let ends = |event: &&EventView| event.to.as_ref() == Some(&view.state) && !event.is_contested;
+    row.ended_at_ms =
+        view.events.iter().rev().find(ends).filter(|_| view.is_final).map(|end| end.event.at_ms);
     row.people = people(row, ledger, view);
     let contested = view.contests.iter().filter(|contest| contest.is_open).count();
     row.contested = u32::try_from(contested).unwrap_or(u32::MAX);

@@ -1,14 +1,18 @@
 //! Lists, search, history and clashes, read from the rows alone.
 
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use serde_json::Value as Json;
 
 use crate::error::Error;
-use crate::id::{DocumentId, ScopeId, UserId};
+use crate::id::{DocumentId, UserId};
 use crate::projection::coding;
-use crate::projection::row::{Choice, ClashRow, HistoryLine, ROW_COLUMNS, Row, RowKind, read_row};
+use crate::projection::facts::Facts;
+use crate::projection::filter::Filter;
+use crate::projection::row::{Choice, ClashRow, HistoryLine, ROW_COLUMNS, Row, read_row};
 
 /// Rows that a list gives when nobody says how many.
 const LIMIT_DEFAULT: u32 = 100;
@@ -16,44 +20,17 @@ const LIMIT_DEFAULT: u32 = 100;
 /// Fewest characters of a document id that name it.
 const PREFIX_CHARS_MIN: usize = 4;
 
-/// Which rows to list; `Default` lists the newest of everything.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filter {
-    /// One record only.
-    pub document: Option<DocumentId>,
-    /// Inspections or entries only.
-    pub kind: Option<RowKind>,
-    /// Id of a ledger or checklist.
-    pub definition: Option<String>,
-    /// One scope only.
-    pub scope: Option<ScopeId>,
-    /// One project only.
-    pub project: Option<String>,
-    /// One lifecycle state only.
-    pub state: Option<String>,
-    /// Only records that are not ended and were due before this time, milliseconds since 1970.
-    pub overdue_at_ms: Option<i64>,
-    /// Only records that this person may call "mine".
-    pub mine: Option<UserId>,
-    /// Only records that are not ended.
-    pub open_only: bool,
-    /// Only records with something to decide: clashes or contested events.
-    pub undecided_only: bool,
-    /// Most rows to return; 100 where not set.
-    pub limit: Option<u32>,
-    /// Rows to pass over first.
-    pub offset: u32,
-}
-
-/// The rows that fit, newest first.
+/// The rows that fit, in the order that is asked for.
 ///
 /// # Errors
 /// `Busy`, `Corrupt` or `Storage` when reading fails.
 pub fn list(conn: &Connection, filter: &Filter) -> Result<Vec<Row>, Error> {
-    let (conditions, values) = conditions(filter);
+    let (conditions, values) = filter.conditions();
+    let order = filter.order.sql(filter.reversed);
+    // Whole rows are read of those alone that are shown, however many have to be put in order.
     let sql = format!(
-        "SELECT {ROW_COLUMNS} FROM projected AS p {conditions} \
-         ORDER BY p.listed_at_ms DESC, p.document LIMIT {} OFFSET {}",
+        "SELECT {ROW_COLUMNS} FROM (SELECT p.id FROM projected AS p {conditions} ORDER BY {order} \
+         LIMIT {} OFFSET {}) AS k JOIN projected AS p ON p.id = k.id ORDER BY {order}",
         filter.limit.unwrap_or(LIMIT_DEFAULT),
         filter.offset
     );
@@ -65,11 +42,22 @@ pub fn list(conn: &Connection, filter: &Filter) -> Result<Vec<Row>, Error> {
 /// # Errors
 /// `Busy`, `Corrupt` or `Storage` when reading fails.
 pub fn count(conn: &Connection, filter: &Filter) -> Result<i64, Error> {
-    let (conditions, values) = conditions(filter);
+    let (conditions, values) = filter.conditions();
     let values: Vec<&dyn ToSql> = values.iter().map(|value| &**value).collect();
     Ok(conn
         .prepare_cached(&format!("SELECT count(*) FROM projected AS p {conditions}"))?
         .query_row(values.as_slice(), |row| row.get(0))?)
+}
+
+/// As [`count`], but stops at `most`: that there are more is all one may then want to know.
+///
+/// # Errors
+/// As [`count`].
+pub fn count_up_to(conn: &Connection, filter: &Filter, most: u32) -> Result<u32, Error> {
+    let (conditions, values) = filter.conditions();
+    let values: Vec<&dyn ToSql> = values.iter().map(|value| &**value).collect();
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM projected AS p {conditions} LIMIT {most})");
+    Ok(conn.prepare_cached(&sql)?.query_row(values.as_slice(), |row| row.get(0))?)
 }
 
 /// The row of one document.
@@ -128,6 +116,22 @@ pub fn history(conn: &Connection, document: DocumentId) -> Result<Vec<HistoryLin
     lines.map_or_else(|| Ok(Vec::new()), |lines| coding::lines_of(&lines))
 }
 
+/// What the fields of a document hold: single values and shared texts, and as an array the elements of a set;
+/// empty for an unknown document.
+///
+/// # Errors
+/// `Busy`, `Corrupt` or `Storage` when reading fails.
+pub fn fields(conn: &Connection, document: DocumentId) -> Result<BTreeMap<String, Json>, Error> {
+    let mut select = conn.prepare_cached(
+        "SELECT f.facts FROM projected AS p JOIN projected_facts AS f ON f.id = p.id WHERE p.document = ?1",
+    )?;
+    let facts: Option<String> = select.query_row([document.as_bytes()], |row| row.get(0)).optional()?;
+    let Some(facts) = facts else { return Ok(BTreeMap::new()) };
+    let Facts { mut fields, sets, .. } = Facts::of_text(&facts)?;
+    fields.extend(sets.into_iter().map(|(field, elements)| (field, Json::from(elements))));
+    Ok(fields)
+}
+
 /// Every clash that waits for a decision, those of the newest records first.
 ///
 /// # Errors
@@ -180,47 +184,4 @@ pub(crate) fn rows(conn: &Connection, sql: &str, values: &[Box<dyn ToSql>]) -> R
         list.push(read_row(row)?);
     }
     Ok(list)
-}
-
-fn conditions(filter: &Filter) -> (String, Vec<Box<dyn ToSql>>) {
-    let mut parts: Vec<&str> = Vec::new();
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    if let Some(kind) = filter.kind {
-        parts.push("p.kind = ?");
-        values.push(Box::new(kind.code()));
-    }
-    if let Some(document) = filter.document {
-        parts.push("p.document = ?");
-        values.push(Box::new(document.0.to_vec()));
-    }
-    let texts = [
-        ("p.definition = ?", filter.definition.as_deref()),
-        ("p.scope = ?", filter.scope.as_ref().map(ScopeId::as_str)),
-        ("p.project = ?", filter.project.as_deref()),
-        ("p.state = ?", filter.state.as_deref()),
-        (
-            "p.document IN (SELECT document FROM projected_person WHERE user = ?)",
-            filter.mine.as_ref().map(UserId::as_str),
-        ),
-    ];
-    for (condition, text) in texts {
-        if let Some(text) = text {
-            parts.push(condition);
-            values.push(Box::new(text.to_owned()));
-        }
-    }
-    if let Some(at_ms) = filter.overdue_at_ms {
-        parts.push("p.due_ms IS NOT NULL AND p.terminal = 0 AND p.due_ms < ?");
-        values.push(Box::new(at_ms));
-    }
-    if filter.open_only {
-        parts.push("p.terminal = 0");
-    }
-    if filter.undecided_only {
-        parts.push("(p.clashes > 0 OR p.contested > 0)");
-    }
-    if parts.is_empty() {
-        return (String::new(), values);
-    }
-    (format!("WHERE {}", parts.join(" AND ")), values)
 }

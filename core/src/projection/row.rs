@@ -78,6 +78,10 @@ pub struct Row {
     pub first_contact: Option<UserId>,
     /// Department in charge.
     pub owner_dept: Option<String>,
+    /// How grave an entry is: the option of the field of which the highest counts.
+    pub grade: Option<String>,
+    /// When its lifecycle ended, device time, milliseconds since 1970; `None` while it has not.
+    pub ended_at_ms: Option<i64>,
     /// Everyone who may call it "mine", sorted.
     pub people: Vec<UserId>,
     /// Score of a sheet.
@@ -234,13 +238,13 @@ pub fn remove(conn: &Connection, document: DocumentId) -> Result<(), Error> {
 pub(crate) const ROW_COLUMNS: &str = "p.document, p.scope, p.kind, p.definition, p.definition_version, \
      p.definition_hash, p.project, p.state, p.terminal, p.title, p.summary, p.number, p.temp_number, \
      p.created_by, p.created_at_ms, p.updated_at_ms, p.listed_at_ms, p.due_ms, p.handler, \
-     p.first_contact, p.owner_dept, p.score, p.result, p.clashes, p.contested, \
+     p.first_contact, p.owner_dept, p.score, p.result, p.clashes, p.contested, p.grade, p.ended_at_ms, \
      (SELECT group_concat(user, char(10)) FROM (SELECT user FROM projected_person AS n \
       WHERE n.document = p.document ORDER BY user))";
 
 /// Reads one row selected by [`ROW_COLUMNS`].
 pub(crate) fn read_row(row: &rusqlite::Row<'_>) -> Result<Row, Error> {
-    let people: Option<String> = row.get(25)?;
+    let people: Option<String> = row.get(27)?;
     let people = people.unwrap_or_default();
     Ok(Row {
         document: DocumentId::from_slice(row.get_ref(0)?.as_blob().map_err(|_| coding::damaged())?)?,
@@ -266,6 +270,8 @@ pub(crate) fn read_row(row: &rusqlite::Row<'_>) -> Result<Row, Error> {
         handler: row.get::<_, Option<String>>(18)?.map(UserId),
         first_contact: row.get::<_, Option<String>>(19)?.map(UserId),
         owner_dept: row.get(20)?,
+        grade: row.get(25)?,
+        ended_at_ms: row.get(26)?,
         people: people.lines().map(UserId::new).collect(),
         score: row.get(21)?,
         result: row.get(22)?,
@@ -277,14 +283,14 @@ pub(crate) fn read_row(row: &rusqlite::Row<'_>) -> Result<Row, Error> {
 const INSERT: &str = "INSERT INTO projected (document, scope, kind, definition, definition_version, definition_hash, \
      project, state, terminal, title, summary, number, temp_number, created_by, created_at_ms, \
      updated_at_ms, listed_at_ms, due_ms, handler, first_contact, owner_dept, score, result, clashes, \
-     contested) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-     ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
+     contested, grade, ended_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+     ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)";
 
-/// What no index looks at.
+/// What no index of a device looks at.
 const UPDATE: &str = "UPDATE projected SET kind = ?3, definition_version = ?5, definition_hash = ?6, \
      state = ?8, title = ?10, summary = ?11, created_by = ?14, created_at_ms = ?15, updated_at_ms = ?16, \
      handler = ?19, first_contact = ?20, owner_dept = ?21, score = ?22, result = ?23, clashes = ?24, \
-     contested = ?25 WHERE document = ?1";
+     contested = ?25, grade = ?26, ended_at_ms = ?27 WHERE document = ?1";
 
 /// What indexes look at: writing one of these columns writes its indexes, whether it changes or not.
 const UPDATE_INDEXED: &str = "UPDATE projected SET scope = ?2, definition = ?3, project = ?4, terminal = ?5, \
@@ -318,6 +324,8 @@ fn put_row(conn: &Connection, row: &Row) -> Result<(i64, bool), Error> {
         row.result,
         row.clashes,
         row.contested,
+        row.grade,
+        row.ended_at_ms,
     ];
     let indexed = params![
         row.document.as_bytes(),

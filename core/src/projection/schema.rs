@@ -1,7 +1,7 @@
 //! The tables of the projection, the same on a device and at the branch.
 
 /// All steps of the projection's tables, in order: what it takes to write rows into an empty file.
-pub const STEPS: [&str; 5] = [SCHEMA, FACTS_SCHEMA, LEAN_SCHEMA, FILES_SCHEMA, SEARCH_SCHEMA];
+pub const STEPS: [&str; 6] = [SCHEMA, FACTS_SCHEMA, LEAN_SCHEMA, FILES_SCHEMA, SEARCH_SCHEMA, GRADE_SCHEMA];
 
 /// Creates the projection's tables; an early step of both stores' schemas runs it, [`LEAN_SCHEMA`] a later.
 ///
@@ -174,4 +174,13 @@ CREATE VIRTUAL TABLE projected_index USING fts5(
     body,
     tokenize = 'trigram', content = '', detail = none, columnsize = 0
 );
+";
+
+/// What charts and lists by weight count without reading facts. Rows that were written before must be written
+/// again.
+pub const GRADE_SCHEMA: &str = "
+-- how grave an entry is: the option of the field of which the highest counts
+ALTER TABLE projected ADD COLUMN grade TEXT;
+-- when its lifecycle ended, device time; null while it has not
+ALTER TABLE projected ADD COLUMN ended_at_ms INTEGER;
 ";

@@ -29,35 +29,59 @@ const LOOKED_UP: &str = "(
 /// # Errors
 /// `Busy`, `Corrupt` or `Storage` when reading fails.
 pub fn search(conn: &Connection, text: &str, limit: u32) -> Result<Vec<Row>, Error> {
-    let terms: Vec<&str> = text.split_whitespace().collect();
-    if terms.is_empty() {
+    if text.trim().is_empty() {
         return Ok(Vec::new());
     }
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(text.trim().to_uppercase())];
-    let (long, short): (Vec<&str>, Vec<&str>) =
-        terms.into_iter().partition(|term| term.chars().count() >= TRIGRAM_CHARS);
-    let texts = if long.is_empty() {
-        "projected_body"
-    } else {
-        let trigrams: BTreeSet<String> = long.iter().flat_map(|term| trigrams(term)).collect();
-        let quoted: Vec<String> =
-            trigrams.iter().map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
-        values.push(Box::new(quoted.join(" AND ")));
-        LOOKED_UP
-    };
-    let mut parts: Vec<&str> = Vec::new();
-    for term in long.into_iter().chain(short) {
-        parts.push("t.body LIKE ? ESCAPE '\\'");
-        let escaped = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        values.push(Box::new(format!("%{escaped}%")));
-    }
+    let terms = Terms::of(text);
     let sql = format!(
         "SELECT {ROW_COLUMNS}, p.number IS ?1 OR p.temp_number IS ?1 AS named \
-         FROM {texts} AS t JOIN projected AS p ON p.id = t.id \
+         FROM {} AS t JOIN projected AS p ON p.id = t.id \
          WHERE {} ORDER BY named DESC, p.listed_at_ms DESC, p.document LIMIT {limit}",
-        parts.join(" AND ")
+        terms.texts, terms.condition
     );
+    values.extend(terms.values);
     rows(conn, &sql, &values)
+}
+
+/// The condition over `projected AS p` that the record's text holds every term, and its values.
+pub(super) fn mentions(text: &str) -> (String, Vec<Box<dyn ToSql>>) {
+    let terms = Terms::of(text);
+    (format!("p.id IN (SELECT t.id FROM {} AS t WHERE {})", terms.texts, terms.condition), terms.values)
+}
+
+/// What a text that is searched for asks of the store.
+struct Terms {
+    /// The texts that may hold all terms, as a table of `id` and `body`.
+    texts: &'static str,
+    /// That `t.body` holds them.
+    condition: String,
+    /// Of the places in `texts` and then in `condition`.
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Terms {
+    fn of(text: &str) -> Self {
+        let (long, short): (Vec<&str>, Vec<&str>) =
+            text.split_whitespace().partition(|term| term.chars().count() >= TRIGRAM_CHARS);
+        let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+        let texts = if long.is_empty() {
+            "projected_body"
+        } else {
+            let trigrams: BTreeSet<String> = long.iter().flat_map(|term| trigrams(term)).collect();
+            let quoted: Vec<String> =
+                trigrams.iter().map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
+            values.push(Box::new(quoted.join(" AND ")));
+            LOOKED_UP
+        };
+        let mut condition = "1".to_owned();
+        for term in long.into_iter().chain(short) {
+            condition.push_str(" AND t.body LIKE ? ESCAPE '\\'");
+            let escaped = term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            values.push(Box::new(format!("%{escaped}%")));
+        }
+        Self { texts, condition, values }
+    }
 }
 
 /// All runs of three characters of a term.

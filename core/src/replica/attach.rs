@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Replica;
-use super::draft::Draft;
 use super::inspection::Answer;
+use crate::action::Draft;
 use crate::definition::FieldType;
 use crate::document::model::Value;
 use crate::error::{Error, ErrorKind, Refusal};

@@ -9,16 +9,16 @@ use std::collections::BTreeMap;
 
 use super::Replica;
 use super::build;
-use super::draft::Draft;
 use super::heal;
 use super::refused::Group;
+use crate::action::{self, Draft};
 use crate::definition::{MergePolicy, Title};
 use crate::document::RawChange;
 use crate::document::model::{Edit, Event, Model, Stamped, Value};
 use crate::error::{Error, ErrorKind, Refusal};
 use crate::id::{ActorId, ChangeHash, DefinitionRef, DocumentId, ScopeId, UserId};
 use crate::rules::keys::{self, Key};
-use crate::rules::{codes, entry, inspection, title};
+use crate::rules::{codes, title};
 use crate::store::documents::DocumentRow;
 use crate::store::outbox::{self, DiscardedRow, OutboxRow};
 use crate::store::{former, scopes, withdrawn};
@@ -378,7 +378,7 @@ impl Replica {
                 Edit::Text { .. } => draft.push(edit.clone()),
                 Edit::Event(_) if is_begun && begins(edit) => {}
                 Edit::Event(event) => {
-                    let from = self.state_of(&draft.model);
+                    let from = action::state_of(&self.catalog, &draft.model);
                     draft.written_at(event.at_ms);
                     draft.event(&event.kind, &from, event.data.clone());
                 }
@@ -401,17 +401,6 @@ impl Replica {
             Some(_) | None => None,
         };
         model.value(key).is_some() && policy.is_some_and(is_kept)
-    }
-
-    /// The state that the next event of a record names as the one it was written in.
-    pub(super) fn state_of(&self, model: &Model) -> String {
-        if model.events.is_empty() {
-            return String::new();
-        }
-        match self.catalog.ledger(&model.definition) {
-            Some(ledger) => entry::state(ledger, model).to_owned(),
-            None => inspection::state(model).id().to_owned(),
-        }
     }
 }
 

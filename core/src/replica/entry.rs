@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::draft::Draft;
 use super::inspection::no_definition;
 use super::{Replica, identity};
-use crate::definition::{Field, FieldType, Ledger, MergePolicy};
+use crate::action::{self, Draft};
+use crate::definition::{FieldType, Ledger};
 use crate::document::model::Value;
 use crate::error::{Error, ErrorKind};
 use crate::id::{DefinitionRef, DocumentId, ScopeId};
 use crate::rules::entry::{self, EntryView};
-use crate::rules::{keys, number};
+use crate::rules::number;
 use crate::time::Moment;
 
 /// Name of the running count behind temporary numbers.
@@ -42,34 +42,24 @@ impl Replica {
         let document = DocumentId::random(&moment.entropy);
         let scope = ScopeId::of(project, &ledger.stream);
         let mut draft = self.draft_new(document, scope, ledger.reference.clone(), moment)?;
-        let mut all = fields;
-        all.insert(keys::PROJECT.to_owned(), Value::Text(project.to_owned()));
         let number = self.temporary_number()?;
-        draft.put(keys::field(keys::CREATED_BY), Value::Text(self.identity.user.as_str().to_owned()));
-        draft.put(keys::field(keys::CREATED_AT), Value::Int(moment.unix_ms));
-        draft.put(keys::field(keys::TEMPORARY_NUMBER), number);
-        for (field, value) in all {
-            self.put_field(&mut draft, &ledger, &field, value)?;
-        }
-        draft.event(&ledger.create_event, "", BTreeMap::new());
+        self.tell(&mut draft, &ledger, &fields)?;
+        action::begin_entry(&mut draft, &ledger, project, number, fields);
         self.perform(vec![draft.into_work()], moment)?;
         Ok(document)
     }
 
-    /// Writes one field in the form that its type and merge policy ask for.
-    fn put_field(&self, draft: &mut Draft, ledger: &Ledger, id: &str, value: Value) -> Result<(), Error> {
-        let field = ledger.field(id);
-        let is_set = field.is_some_and(|f| matches!(f.kind, FieldType::Set(_) | FieldType::Photos));
-        let is_text = field.is_some_and(|f| f.merge() == MergePolicy::TextCrdt);
-        match value.as_text() {
-            Some(text) if is_text => draft.put_text(id, keys::field(id), text),
-            Some(elements) if is_set => {
-                for element in elements.split_whitespace() {
-                    let said = self.element_value(element)?;
-                    draft.put(keys::set(id, element), said);
-                }
-            }
-            _ => draft.put(keys::field(id), value),
+    /// Tells a draft what the files are that its fields name.
+    fn tell(
+        &self,
+        draft: &mut Draft,
+        ledger: &Ledger,
+        fields: &BTreeMap<String, Value>,
+    ) -> Result<(), Error> {
+        let is_files = |id: &str| ledger.field(id).is_some_and(|field| field.kind == FieldType::Photos);
+        let named = fields.iter().filter(|(id, _)| is_files(id)).filter_map(|(_, value)| value.as_text());
+        for element in named.flat_map(str::split_whitespace) {
+            draft.note_element(element, self.element_value(element)?);
         }
         Ok(())
     }
@@ -95,9 +85,8 @@ impl Replica {
     ) -> Result<EntryView, Error> {
         let ledger = self.ledger_of(document)?;
         let mut draft = self.draft(document, moment)?;
-        for (field, value) in fields {
-            self.put_field(&mut draft, &ledger, &field, value)?;
-        }
+        self.tell(&mut draft, &ledger, &fields)?;
+        action::edit_fields(&mut draft, &ledger, fields);
         self.finish(draft, moment)
     }
 
@@ -113,10 +102,7 @@ impl Replica {
         moment: &Moment,
     ) -> Result<EntryView, Error> {
         let mut draft = self.draft(document, moment)?;
-        let line = draft.line_id();
-        for (subfield, value) in values {
-            draft.put(keys::line(field, &line, &subfield), value);
-        }
+        action::add_line(&mut draft, field, values);
         self.finish(draft, moment)
     }
 
@@ -133,9 +119,7 @@ impl Replica {
         moment: &Moment,
     ) -> Result<EntryView, Error> {
         let mut draft = self.draft(document, moment)?;
-        for (subfield, value) in values {
-            draft.put(keys::line(field, line, &subfield), value);
-        }
+        action::edit_line(&mut draft, field, line, values);
         self.finish(draft, moment)
     }
 
@@ -153,14 +137,8 @@ impl Replica {
     ) -> Result<EntryView, Error> {
         let ledger = self.ledger_of(document)?;
         let mut draft = self.draft(document, moment)?;
-        let from = entry::state(&ledger, &draft.model).to_owned();
-        for (name, value) in &data {
-            let is_written = ledger.field(name).is_some_and(is_plain);
-            if is_written {
-                self.put_field(&mut draft, &ledger, name, value.clone())?;
-            }
-        }
-        draft.event(event, &from, data);
+        self.tell(&mut draft, &ledger, &data)?;
+        action::record_event(&mut draft, &ledger, event, data);
         self.finish(draft, moment)
     }
 
@@ -190,10 +168,4 @@ impl Replica {
     pub(super) fn ledger(&self, definition: &DefinitionRef) -> Result<Arc<Ledger>, Error> {
         self.catalog.ledger(definition).cloned().ok_or_else(|| no_definition(definition))
     }
-}
-
-/// True for a field that an event's data may write: neither derived nor the branch's nor a list.
-fn is_plain(field: &Field) -> bool {
-    !matches!(field.merge(), MergePolicy::ServerAssigned | MergePolicy::DerivedFromLastVisit)
-        && !matches!(field.kind, FieldType::Entries | FieldType::Events)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Replica;
-use super::draft::{Draft, fresh_actor};
+use super::draft::fresh_actor;
+use crate::action::{self, Draft};
 use crate::definition::{Checklist, Element, Field, FieldType, MergePolicy, Target};
 use crate::document::line_id;
 use crate::document::model::{Edit, Model, Value};
@@ -448,11 +449,10 @@ impl Replica {
         note: &str,
         moment: &Moment,
     ) -> Result<InspectionView, Error> {
-        let mut data = BTreeMap::new();
-        if !note.is_empty() {
-            data.insert("note".to_owned(), Value::Text(note.to_owned()));
-        }
-        self.sheet_event(document, keys::REVIEW, data, moment)
+        self.sheet_action(document, moment, |draft| {
+            action::review(draft, note);
+            Ok(())
+        })
     }
 
     /// Moves an open sheet to the newest version of its checklist: every answer is kept, those that
@@ -484,20 +484,6 @@ impl Replica {
         let checklist = self.pinned_checklist(document)?;
         let model = self.model(document)?;
         Ok(inspection::view(&self.catalog, &checklist, &model))
-    }
-
-    fn sheet_event(
-        &mut self,
-        document: DocumentId,
-        kind: &str,
-        data: BTreeMap<String, Value>,
-        moment: &Moment,
-    ) -> Result<InspectionView, Error> {
-        self.sheet_action(document, moment, |draft| {
-            let from = inspection::state(&draft.model).id();
-            draft.event(kind, from, data);
-            Ok(())
-        })
     }
 
     fn sheet_action(

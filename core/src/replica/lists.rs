@@ -1,15 +1,12 @@
 //! What a person looks up: lists, search, history, clashes, standing, and the file for support.
 
-use std::collections::BTreeMap;
-
 use super::Replica;
 use super::refused::changes_of;
-use crate::document::model::Value;
+use crate::action;
 use crate::error::{Error, ErrorKind, Refusal};
 use crate::id::{ActorId, DefinitionRef, DocumentId, ScopeId, UserId};
 use crate::limits::CLOCK_SKEW_SUSPICIOUS_MS;
 use crate::projection::{self, ClashRow, Filter, HistoryLine, Row};
-use crate::rules::keys::{self, Key};
 use crate::store::damaged;
 use crate::store::documents::{self, RecordRow};
 use crate::store::former;
@@ -177,14 +174,7 @@ impl Replica {
         })?;
         let value = chosen.value.clone();
         let mut draft = self.draft(document, moment)?;
-        let from = self.state_of(&draft.model);
-        let mut data = BTreeMap::from([(keys::DATA_KEY.to_owned(), Value::Text(key.to_owned()))]);
-        if Key::parse(key).is_some() {
-            draft.put(key.to_owned(), value);
-        } else {
-            data.insert("choice".to_owned(), value);
-        }
-        draft.event(keys::RESOLVE, &from, data);
+        action::decide(&self.catalog, &mut draft, key, value, "");
         self.perform(vec![draft.into_work()], moment)
     }
 

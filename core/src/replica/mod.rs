@@ -37,14 +37,15 @@ use std::path::Path;
 
 use later::Late;
 
+use crate::action::Work;
 use crate::definition::Catalog;
-use crate::document::model::{Edit, Model};
+use crate::document::model::Model;
 use crate::document::replay::Replay;
 use crate::document::{Document, RawChange};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Exchange;
 use crate::exchange::mending::Mending;
-use crate::id::{ChangeHash, DefinitionRef, DocumentId, ScopeId, UserId};
+use crate::id::{ChangeHash, DefinitionRef, DocumentId, UserId};
 use crate::limits::PAGE_BYTES_MAX;
 use crate::projection;
 use crate::rules::{self, Author};
@@ -66,7 +67,7 @@ pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 16] = [
+pub(crate) const STEPS: [&str; 18] = [
     schema::STEP_1,
     projection::SCHEMA,
     schema::STEP_2,
@@ -83,6 +84,8 @@ pub(crate) const STEPS: [&str; 16] = [
     schema::STEP_10,
     projection::SEARCH_SCHEMA,
     schema::STEP_11,
+    projection::GRADE_SCHEMA,
+    schema::STEP_12,
 ];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.
@@ -109,14 +112,6 @@ pub struct Replica {
 struct Loaded {
     document: Document,
     used: u64,
-}
-
-/// What one action writes into one document.
-pub(crate) struct Work {
-    document: DocumentId,
-    scope: ScopeId,
-    definition: DefinitionRef,
-    edits: Vec<Edit>,
 }
 
 impl Replica {

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::draft::Draft;
-use super::{Replica, Work};
+use super::Replica;
+use crate::action::{Draft, Work};
 use crate::definition::{Ledger, MergePolicy};
 use crate::document::Document;
 use crate::document::model::{Edit, Model, Stamped, Value};

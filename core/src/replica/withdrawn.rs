@@ -140,7 +140,7 @@ impl Replica {
 /// Forms stay, since drafts are read with them; who works where does not.
 fn remove_organisation(connection: &rusqlite::Connection) -> Result<(), Error> {
     for (reference, json) in identity::definitions(connection)? {
-        if Definition::parse(&json)?.kind == DefinitionKind::Organisation {
+        if Definition::parse(&json).is_ok_and(|known| known.kind == DefinitionKind::Organisation) {
             identity::remove_definition(connection, &reference)?;
         }
     }

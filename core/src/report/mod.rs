@@ -34,7 +34,8 @@ pub use html::html;
 pub use json::json;
 pub use lines::DeviceStanding;
 pub use make::{Request, make};
-pub use period::Period;
+pub use names::Names;
+pub use period::{Period, Zone};
 pub use table::{Block, BoxedText, Cell, Column, LocalTime, PhotoPlace, Sheet, Table};
 pub use text::{Screen, text};
 #[cfg(feature = "xlsx")]

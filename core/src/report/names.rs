@@ -4,13 +4,13 @@ use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
 use super::datum::Datum;
-use super::period::day_of;
+use super::period::{Zone, day_of};
 use crate::definition::{Catalog, Element, Field, FieldType, Target};
 use crate::id::UserId;
 
 /// Names by id in one language, looked up once for the long lists.
 #[derive(Debug)]
-pub(super) struct Names<'c> {
+pub struct Names<'c> {
     catalog: &'c Catalog,
     english: bool,
     users: BTreeMap<&'c str, &'c str>,
@@ -18,7 +18,9 @@ pub(super) struct Names<'c> {
 }
 
 impl<'c> Names<'c> {
-    pub(super) fn new(catalog: &'c Catalog, english: bool) -> Self {
+    /// Names in English, or else in Chinese.
+    #[must_use]
+    pub fn new(catalog: &'c Catalog, english: bool) -> Self {
         let organisation = catalog.organisation();
         let users = organisation.map_or(&[][..], |org| &org.users);
         let units = organisation.map_or(&[][..], |org| &org.units);
@@ -30,7 +32,9 @@ impl<'c> Names<'c> {
         }
     }
 
-    pub(super) fn user(&self, id: &str) -> String {
+    /// A person's name.
+    #[must_use]
+    pub fn user(&self, id: &str) -> String {
         self.users.get(id).map_or(id, |name| name).to_owned()
     }
 
@@ -40,7 +44,9 @@ impl<'c> Names<'c> {
         Some(self.catalog.role(&user.role)?.title.text(self.english).to_owned())
     }
 
-    pub(super) fn project(&self, id: &str) -> String {
+    /// The name of a project, or of the branch.
+    #[must_use]
+    pub fn project(&self, id: &str) -> String {
         let organisation = self.catalog.organisation();
         if let Some(branch) = organisation.map(|org| &org.branch).filter(|branch| branch.id == id) {
             return branch.title.text(self.english).to_owned();
@@ -61,13 +67,27 @@ impl<'c> Names<'c> {
         Some(category.id.clone())
     }
 
-    pub(super) fn checkpoint(&self, id: &str) -> String {
+    /// A checkpoint's name.
+    #[must_use]
+    pub fn checkpoint(&self, id: &str) -> String {
         self.catalog.checkpoint(id).map_or(id, |point| point.title.text(self.english)).to_owned()
     }
 
     pub(super) fn option(&self, set: &str, id: &str) -> Option<String> {
         let option = self.catalog.response_set(set)?.option(id)?;
         Some(option.title.text(self.english).to_owned())
+    }
+
+    /// What a field holds, in the words that people read.
+    #[must_use]
+    pub fn said(&self, zone: &Zone, field: &Field, value: &Json) -> String {
+        self.value(field, value, true).words(zone, self.english)
+    }
+
+    /// An element of a set, in the words that people read.
+    #[must_use]
+    pub fn element_said(&self, zone: &Zone, field: &Field, element: &str) -> String {
+        self.element(field, element, true).words(zone, self.english)
     }
 
     /// What a field holds: ids as they are, or with `shown` the names that people read.

@@ -173,34 +173,45 @@ pub(super) fn day_of(text: &str) -> Option<Date> {
 
 /// Local time of the organisation.
 #[derive(Clone, Debug)]
-pub(super) struct Zone(TimeZone);
+pub struct Zone(TimeZone);
 
 impl Zone {
     /// The zone that the organisation's rules name; UTC where they name none that is known.
-    pub(super) fn of(catalog: &Catalog) -> Self {
+    #[must_use]
+    pub fn of(catalog: &Catalog) -> Self {
         let zone = catalog.timezone().and_then(|name| TimeZone::get(name).ok());
         Self(zone.unwrap_or(TimeZone::UTC))
     }
 
     /// The first millisecond of a day.
-    pub(super) fn start_ms(&self, day: Date) -> i64 {
+    #[must_use]
+    pub fn start_ms(&self, day: Date) -> i64 {
         self.0.to_timestamp(day.to_datetime(Time::midnight())).map_or(0, Timestamp::as_millisecond)
     }
 
     /// The first millisecond after a day.
-    pub(super) fn end_ms(&self, day: Date) -> i64 {
+    #[must_use]
+    pub fn end_ms(&self, day: Date) -> i64 {
         day.tomorrow().map_or(i64::MAX, |next| self.start_ms(next))
     }
 
     /// A moment in local time.
-    pub(super) fn instant(&self, unix_ms: i64) -> LocalTime {
+    #[must_use]
+    pub fn instant(&self, unix_ms: i64) -> LocalTime {
         let timestamp = Timestamp::from_millisecond(unix_ms).unwrap_or_default();
         let seconds = self.0.to_offset(timestamp).seconds();
         LocalTime { unix_ms, utc_offset_min: i16::try_from(seconds / 60).unwrap_or(0) }
     }
 
+    /// The moment of a local time.
+    #[must_use]
+    pub fn moment(&self, local: jiff::civil::DateTime) -> Option<i64> {
+        self.0.to_timestamp(local).ok().map(Timestamp::as_millisecond)
+    }
+
     /// The local day of a moment.
-    pub(super) fn day(&self, unix_ms: i64) -> Date {
+    #[must_use]
+    pub fn day(&self, unix_ms: i64) -> Date {
         self.instant(unix_ms).civil().date()
     }
 }

@@ -260,3 +260,8 @@ CREATE TABLE compaction (
   last INTEGER NOT NULL            -- rowid of the last record that was looked at
 ) STRICT;
 ";
+
+/// Rows say how grave an entry is and when it ended: every document's are written again.
+pub const STEP_12: &str = "
+UPDATE document SET projected = 0;
+";

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use xunyuan_core::definition::{
-    Definition, DefinitionKind, Problem, SourceFile, embedded, parse_files, parse_files_onto,
-    sample_organisation,
+    Definition, DefinitionKind, Problem, SourceFile, embedded, parse_files, sample_organisation,
 };
 use xunyuan_core::error::{Error, ErrorKind, Sentence};
 
@@ -77,10 +76,7 @@ fn fitting(
     files: &[SourceFile],
     mut problems: Vec<Problem>,
 ) -> Result<Result<Vec<Definition>, Vec<Problem>>, Error> {
-    let published: Vec<Definition> =
-        hub.definitions()?.into_iter().map(|(definition, _)| definition).collect();
-    let base = if published.is_empty() { embedded() } else { &published[..] };
-    Ok(match parse_files_onto(base, files)? {
+    Ok(match hub.fitting(files)? {
         Ok(definitions) if problems.is_empty() => Ok(definitions),
         Ok(_) => Err(problems),
         Err(found) => {

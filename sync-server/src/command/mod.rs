@@ -17,6 +17,7 @@ mod report;
 mod serve;
 mod settings;
 mod store;
+pub(crate) mod users;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use std::ffi::OsString;
@@ -72,6 +73,9 @@ enum Command {
         /// 设备码或设备标识 · Code or id of the device, see devices
         device: String,
     },
+    /// 控制台登录:口令链接、退出 · Who signs in to the console: links for passwords, signing out
+    #[command(subcommand)]
+    User(users::User),
     /// 设备:最近联系、未同步、版本、时钟 · Devices: last seen, pending, versions, skew
     Devices,
     /// 责任清单:谁在何时前该做什么,现在怎样 · Duties: who owes what by when, and how it stands
@@ -273,6 +277,7 @@ fn perform(command: Command, context: &Context) -> Result<Report, Error> {
         }
         Command::Invite(arguments) => people::invite(context, &arguments),
         Command::Revoke { device } => people::revoke(context, &device),
+        Command::User(command) => users::run(context, &command),
         Command::Devices => people::devices(context),
         Command::Duties(arguments) => duties::list(context, &arguments),
         Command::Refusals { limit } => people::refusals(context, limit),

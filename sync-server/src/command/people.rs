@@ -5,7 +5,6 @@ use std::io::IsTerminal as _;
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::UserId;
 use xunyuan_core::time::rfc3339;
-use xunyuan_core::wire::pin::Pin;
 
 use super::output::{Lang, Report, table};
 use super::serve::{Address, Here};
@@ -40,7 +39,7 @@ pub(super) fn invite(context: &Context, arguments: &Invite) -> Result<Report, Er
     );
     hub.close()?;
     let invitation = invitation?;
-    let link = link(&here.url, &invitation.secret, here.pin);
+    let link = invitation.link(&here.url, here.pin);
     let ends = rfc3339(invitation.expires_at_ms, super::UTC_OFFSET_MIN);
     let image = qr::draw(&link, std::io::stdout().is_terminal())?;
     let text =
@@ -51,15 +50,9 @@ pub(super) fn invite(context: &Context, arguments: &Invite) -> Result<Report, Er
     ))
 }
 
-/// The enrolment link of an invitation.
-pub(crate) fn link(server: &str, secret: &str, pin: Option<Pin>) -> String {
-    let pin = pin.map(|pin| format!("&pin={pin}")).unwrap_or_default();
-    format!("xunyuan://enroll?server={server}&code={secret}{pin}")
-}
-
 /// Where devices reach the server and which key it shows there: what is asked for, the public address, or
 /// that of the running server.
-fn reached(context: &Context, named: Option<&str>) -> Result<Here, Error> {
+pub(super) fn reached(context: &Context, named: Option<&str>) -> Result<Here, Error> {
     let config = &context.effective.config;
     let running = Address::of(&config.data.dir);
     let pin = match &running {
@@ -246,9 +239,5 @@ mod tests {
         for wrong in ["sync.example.cn", "ftp://x", "http://", "http://a?b", "http://a b"] {
             assert_eq!(checked_url(wrong).unwrap_err().kind(), ErrorKind::Invalid, "{wrong}");
         }
-        assert_eq!(link("http://h", "abc", None), "xunyuan://enroll?server=http://h&code=abc");
-        let pin = Pin([7; 32]);
-        let pinned = link("https://h", "abc", Some(pin));
-        assert_eq!(pinned, format!("xunyuan://enroll?server=https://h&code=abc&pin={pin}"));
     }
 }

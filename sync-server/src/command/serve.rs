@@ -3,6 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -12,8 +13,8 @@ use xunyuan_core::wire::pin::Pin;
 
 use super::Context;
 use super::output::{Exit, Report};
-use crate::app::App;
-use crate::config::{Config, LogConfig, LogFormat};
+use crate::app::{App, Console};
+use crate::config::{Config, LogConfig, LogFormat, PinPolicy};
 use crate::door::{Door, Shown};
 use crate::hub::Hub;
 use crate::serve;
@@ -54,7 +55,8 @@ async fn listen(context: &Context, hub: &Hub) -> Result<Report, Error> {
     };
     let address = listener.local_addr().unwrap_or(config.listen.address);
     let shown = Shown::of(config)?;
-    let (mut app, stop) = App::new(hub.clone(), context.clock.clone(), config.limits.clone());
+    let console = console(config, address, shown.is_some());
+    let (mut app, stop) = App::new(hub.clone(), context.clock.clone(), config.limits.clone(), console);
     app.shown.clone_from(&shown);
     let door = Door::new(listener, shown.as_ref(), &config.limits, &app.metrics)?;
     let until = serve::signalled()?;
@@ -84,6 +86,20 @@ async fn listen(context: &Context, hub: &Hub) -> Result<Report, Error> {
     drop(place);
     served?;
     Ok(Report::done(json!({"stopped": true}), lang.pick("服务已停止", "stopped")))
+}
+
+/// How browsers reach the console. Its cookies travel in the open only where all of it stays on this machine.
+fn console(config: &Config, address: SocketAddr, has_tls: bool) -> Console {
+    let url = match config.listen.public_url.trim_end_matches('/') {
+        "" => format!("{}://{address}", scheme(has_tls)),
+        public => public.to_owned(),
+    };
+    Console {
+        secure: has_tls || !address.ip().is_loopback() || url.starts_with("https://"),
+        url,
+        second_factor: config.console.second_factor,
+        names_key: config.tls.pin == PinPolicy::Key,
+    }
 }
 
 const fn scheme(has_tls: bool) -> &'static str {

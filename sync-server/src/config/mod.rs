@@ -46,6 +46,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("XUNYUAN_S3_REGION", "files.s3_region"),
     ("XUNYUAN_S3_ACCESS_KEY", "files.s3_access_key"),
     ("XUNYUAN_S3_SECRET_KEY", "files.s3_secret_key"),
+    ("XUNYUAN_SECOND_FACTOR", "console.second_factor"),
     ("XUNYUAN_LOG", "log.level"),
     ("XUNYUAN_LOG_FORMAT", "log.format"),
 ];
@@ -64,8 +65,30 @@ pub struct Config {
     pub limits: LimitConfig,
     /// Where photos and other files lie.
     pub files: FileConfig,
+    /// How people sign in to the console.
+    pub console: ConsoleConfig,
     /// What the server writes about itself to stderr.
     pub log: LogConfig,
+}
+
+/// How people sign in to the console.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsoleConfig {
+    /// Who must have a second factor: `branch` (everybody with a role that reaches the whole branch) or
+    /// `optional`. `XUNYUAN_SECOND_FACTOR`, default `branch`.
+    pub second_factor: SecondFactorPolicy,
+}
+
+/// Who must sign in with a second factor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecondFactorPolicy {
+    /// Everybody with a role that reaches the whole branch.
+    #[default]
+    Branch,
+    /// Who wants to.
+    Optional,
 }
 
 /// Where the branch's data lies.

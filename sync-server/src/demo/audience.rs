@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::child::Crash;
+use super::desk::SignIn;
 use super::script::Words;
 use crate::command::output::{Lang, cells};
 
@@ -89,9 +90,12 @@ impl Audience {
     }
 
     /// The play is over, the server stays.
-    pub(super) fn serving(&self, url: &str) {
-        let text = self.lang.pick("服务器继续运行,按 Ctrl-C 结束", "the server goes on, Ctrl-C ends it");
-        self.say(&format!("\n{url}  {text}"));
+    pub(super) fn serving(&self, url: &str, desk: &SignIn) {
+        let (users, password) = (desk.users.join(self.lang.pick("、", ", ")), &desk.password);
+        self.say(&match self.lang {
+            Lang::Zh => format!("\n控制台:{url}  用户 {users},口令 {password}\n服务器继续运行,按 Ctrl-C 结束"),
+            Lang::En => format!("\nconsole: {url}  sign in as {users}, password {password}\nthe server goes on, Ctrl-C ends it"),
+        });
     }
 
     /// A bar for a device's steps.

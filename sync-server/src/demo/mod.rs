@@ -7,6 +7,7 @@
 
 mod audience;
 pub(crate) mod child;
+mod desk;
 mod device;
 mod play;
 mod proof;
@@ -20,11 +21,11 @@ use xunyuan_core::definition::{embedded, sample_organisation};
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::UserId;
 
-use crate::app::App;
+use crate::app::{App, Console};
 use crate::clock::Clock;
+use crate::command::entropy;
 use crate::command::output::{Exit, Lang, Report};
-use crate::command::{entropy, people};
-use crate::config::LimitConfig;
+use crate::config::{LimitConfig, SecondFactorPolicy};
 use crate::door::Door;
 use crate::hub::{Hub, HubOptions};
 use crate::serve;
@@ -82,10 +83,13 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang, json: bool) -> Result<Repor
         Err(error) => Err(error),
     };
     if let (Ok(report), false) = (&report, arguments.once) {
+        let desk = desk::open(&hub, &clock, &served.url, &day.console)?;
+        let mut report = report.clone();
+        report.json["console"] = serde_json::json!({"users": desk.users, "password": desk.password});
         report.write(json).map_err(|e| {
             Error::new(ErrorKind::Storage, "无法输出结果", "the result cannot be written").caused_by(e)
         })?;
-        audience.serving(&served.url);
+        audience.serving(&served.url, &desk);
         runtime.block_on(async {
             serve::signalled()?.await;
             Ok::<(), Error>(())
@@ -167,7 +171,9 @@ impl Served {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
         let limits = LimitConfig { stop_grace_s: 3, ..LimitConfig::default() };
-        let (app, switch) = App::new(hub.clone(), clock.clone(), limits);
+        let second_factor = SecondFactorPolicy::Optional;
+        let console = Console { url: url.clone(), secure: false, second_factor, names_key: true };
+        let (app, switch) = App::new(hub.clone(), clock.clone(), limits, console);
         let door = Door::new(listener, None, &app.limits, &app.metrics)?;
         let (stop, told) = oneshot::channel::<()>();
         let until = async move {
@@ -237,7 +243,7 @@ impl Stage<'_> {
         for person in &self.day.people {
             let user = UserId::new(person.user.clone());
             let invitation = self.hub.invite(&user, INVITATION_MS, self.clock.now_ms(), entropy()?)?;
-            let link = people::link(url, &invitation.secret, None);
+            let link = invitation.link(url, None);
             let path = dir.join(format!("{}.sqlite3", person.key));
             let device = Device::enrolled(&link, &path, self.clock.clone(), self.day.utc_offset_min)?;
             players.push(Player { person: person.clone(), device });

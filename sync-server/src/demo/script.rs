@@ -23,6 +23,8 @@ pub(super) struct Day {
     pub(super) utc_offset_min: i16,
     /// Who plays.
     pub(super) people: Vec<Person>,
+    /// Who may sign in to the console afterwards.
+    pub(super) console: Vec<String>,
     /// What happens, in order.
     pub(super) acts: Vec<Act>,
 }

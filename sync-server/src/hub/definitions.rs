@@ -1,7 +1,9 @@
 //! Definitions as the branch publishes them: immutable versions, each a record of its own.
 
 use rusqlite::Connection;
-use xunyuan_core::definition::{Catalog, Definition, DefinitionKind};
+use xunyuan_core::definition::{
+    Catalog, Definition, DefinitionKind, Problem, SourceFile, embedded, parse_files_onto,
+};
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::DefinitionRef;
 use xunyuan_core::wire::log::definition_document;
@@ -67,6 +69,17 @@ impl Hub {
             Ok(published) => published.into_iter().next().ok_or_else(|| invalid("nothing was published")),
             Err(error) => Err(error),
         }
+    }
+
+    /// The definitions that files hold, where they fit what is published, or in a new branch what ships with the
+    /// server; else every problem found.
+    ///
+    /// # Errors
+    /// `Storage` or `Corrupt` when what is published cannot be read.
+    pub fn fitting(&self, files: &[SourceFile]) -> Result<Result<Vec<Definition>, Vec<Problem>>, Error> {
+        let published: Vec<Definition> =
+            self.definitions()?.into_iter().map(|(definition, _)| definition).collect();
+        parse_files_onto(if published.is_empty() { embedded() } else { &published }, files)
     }
 
     /// Every published version with its place in the definitions scope.

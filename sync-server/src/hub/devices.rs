@@ -7,6 +7,7 @@ use xunyuan_core::limits::CLOCK_SKEW_SUSPICIOUS_MS;
 use xunyuan_core::wire::certificate::Certificate;
 use xunyuan_core::wire::key;
 use xunyuan_core::wire::message::{EnrollReply, EnrollRequest, Health};
+use xunyuan_core::wire::pin::Pin;
 
 use super::Hub;
 use super::store::{self, device::DeviceRow, device::Seen};
@@ -56,6 +57,15 @@ pub struct Invitation {
     pub expires_at_ms: i64,
 }
 
+impl Invitation {
+    /// The link: where the server is, and which key it shows in TLS where devices are to trust that one alone.
+    #[must_use]
+    pub fn link(&self, server: &str, pin: Option<Pin>) -> String {
+        let pin = pin.map(|pin| format!("&pin={pin}")).unwrap_or_default();
+        format!("xunyuan://enroll?server={server}&code={}{pin}", self.secret)
+    }
+}
+
 /// A device as the branch sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceStatus {
@@ -65,6 +75,8 @@ pub struct DeviceStatus {
     pub code: String,
     /// The person it writes for.
     pub user: UserId,
+    /// True for the record that a person writes under in the console: it is no device to hear of.
+    pub is_console: bool,
     /// App name and version as it last said.
     pub app: String,
     /// Schema version of its store as it last said; 0 before its first exchange.
@@ -204,6 +216,7 @@ impl Hub {
             id: row.device,
             code: row.code,
             user: row.user,
+            is_console: row.is_console,
             app: row.app,
             schema,
             enrolled_at_ms: row.enrolled_at_ms,
@@ -261,9 +274,10 @@ fn enroll(
                 device,
                 public_key,
                 user: invitation.user.clone(),
-                code: code_of(store::device::count(conn)?),
+                code: free_code(conn, None)?,
                 enrolled_at_ms: now_ms,
                 revoked_at_ms: None,
+                is_console: false,
                 app: request.app.chars().take(100).collect(),
                 last_seen_ms: None,
                 seen: Seen::default(),
@@ -334,7 +348,7 @@ fn refused(code: &str) -> Refusal {
 }
 
 /// Codes run A1 to A9, B1 to Z9, then AA1 and on: short to say over the phone.
-pub(super) fn code_of(enrolled: u64) -> String {
+fn code_of(enrolled: u64) -> String {
     let digit = enrolled % 9 + 1;
     let mut rest = enrolled / 9;
     let mut letters = Vec::new();
@@ -353,6 +367,17 @@ pub(super) fn code_of(enrolled: u64) -> String {
         .collect()
 }
 
+/// A code that no device has: `wanted` where it is free, else the next one.
+pub(super) fn free_code(conn: &rusqlite::Connection, wanted: Option<String>) -> Result<String, Error> {
+    let mut next = store::device::count(conn)?;
+    let mut code = wanted.unwrap_or_else(|| code_of(next));
+    while store::device::has_code(conn, &code)? {
+        code = code_of(next);
+        next += 1;
+    }
+    Ok(code)
+}
+
 /// What is stored of a secret: SHA-256 under a label of its own.
 pub(super) fn hashed(secret: &[u8]) -> [u8; 32] {
     hash_parts("xunyuan/secret/1", &[secret])
@@ -360,7 +385,16 @@ pub(super) fn hashed(secret: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use super::code_of;
+    use super::{Invitation, Pin, UserId, code_of};
+
+    #[test]
+    fn a_link_names_server_code_and_key() {
+        let made = Invitation { secret: "abc".to_owned(), user: UserId::new("u.pt01"), expires_at_ms: 1 };
+        assert_eq!(made.link("http://h", None), "xunyuan://enroll?server=http://h&code=abc");
+        let pin = Pin([7; 32]);
+        let pinned = made.link("https://h", Some(pin));
+        assert_eq!(pinned, format!("xunyuan://enroll?server=https://h&code=abc&pin={pin}"));
+    }
 
     #[test]
     fn codes_are_short_and_never_repeat() {

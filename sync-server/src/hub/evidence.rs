@@ -45,14 +45,9 @@ pub struct RefusedRun {
     pub bytes: Vec<u8>,
 }
 
-impl Hub {
-    /// Refused runs, newest first.
-    ///
-    /// # Errors
-    /// `Storage` or `Corrupt` when reading fails.
-    pub fn refusals(&self, limit: u32) -> Result<Vec<RefusedRun>, Error> {
-        let rows = self.inner.shared.read(|conn| store::refusal::list(conn, limit))?;
-        let refused = rows.into_iter().map(|row| RefusedRun {
+impl RefusedRun {
+    pub(super) fn of_row(row: RefusalRow) -> Self {
+        Self {
             scope: row.scope,
             document: row.document,
             device: row.device,
@@ -63,8 +58,18 @@ impl Hub {
             at_ms: row.at_ms,
             times: row.times,
             bytes: row.bytes,
-        });
-        Ok(refused.collect())
+        }
+    }
+}
+
+impl Hub {
+    /// Refused runs, newest first.
+    ///
+    /// # Errors
+    /// `Storage` or `Corrupt` when reading fails.
+    pub fn refusals(&self, limit: u32) -> Result<Vec<RefusedRun>, Error> {
+        let rows = self.inner.shared.read(|conn| store::refusal::list(conn, limit))?;
+        Ok(rows.into_iter().map(RefusedRun::of_row).collect())
     }
 
     /// Hands out every refused run, oldest first, as one line of JSON each: who, when and why, the bytes as

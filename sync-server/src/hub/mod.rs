@@ -5,10 +5,12 @@
 //! HTTP, clocks, randomness, and SQL outside `store`. What the protocol refuses is a verdict, an order to
 //! the device or a failure value; an [`Error`] is for what went wrong at the branch itself.
 
+mod accounts;
 mod admit;
 mod backup;
 mod cache;
 mod definitions;
+mod desk;
 mod devices;
 mod duties;
 mod evidence;
@@ -26,6 +28,7 @@ mod repair;
 mod reports;
 mod rows;
 mod shared;
+mod sight;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -45,8 +48,10 @@ use xunyuan_core::projection;
 use xunyuan_core::wire::key::Key;
 use xunyuan_core::wire::pin::{Pin, Voucher};
 
+pub use accounts::{Attempt, PasswordLink};
 pub use backup::BackupProgress;
 pub use definitions::Publication;
+pub use desk::{ActFailure, Action, Deed, SetChange};
 pub use devices::{AuthFailure, Device, DeviceStatus, EnrollFailure, Invitation};
 pub use duties::{DutyFilter, DutyView, Look};
 pub use evidence::RefusedRun;
@@ -54,6 +59,9 @@ pub use exchange::ExchangeFailure;
 pub use files::{Cleared, FileFailure, FileInfo, FileShown, FilesReport, Incomplete, Packed, Upload};
 pub use history::{LoggedChange, Said};
 pub use shared::{Poke, SERVER_USER};
+pub use sight::{DutyWish, Listed, Page, Seen, Sight};
+pub use store::account::{Account, Session};
+pub use store::log::LogLine;
 pub use verify::{BadRow, VerifyReport};
 
 use crate::vault::{Vault, VaultOptions};

@@ -9,7 +9,7 @@ use xunyuan_core::wire::certificate::Certificate;
 use xunyuan_core::wire::message::ReadmitReply;
 
 use super::Hub;
-use super::devices::{EnrollFailure, code_of, hashed};
+use super::devices::{EnrollFailure, free_code, hashed};
 use super::store::{self, device::DeviceRow, device::Seen};
 use super::writer::Writer;
 
@@ -56,13 +56,8 @@ fn take_in(writer: &mut Writer, certificate: &Certificate) -> Result<Result<Read
             "the organisation does not know this person; ask the branch",
         )));
     }
-    let mut code = certificate.code.clone();
-    let mut next = store::device::count(conn)?;
     // Its code may have been given to another device since the backup was put back.
-    while store::device::has_code(conn, &code)? {
-        code = code_of(next);
-        next += 1;
-    }
+    let code = free_code(conn, Some(certificate.code.clone()))?;
     let row = DeviceRow {
         device: certificate.device(),
         public_key: certificate.public_key,
@@ -70,6 +65,7 @@ fn take_in(writer: &mut Writer, certificate: &Certificate) -> Result<Result<Read
         code: code.clone(),
         enrolled_at_ms: certificate.enrolled_at_ms,
         revoked_at_ms: None,
+        is_console: false,
         app: String::new(),
         last_seen_ms: None,
         seen: Seen::default(),

@@ -16,7 +16,7 @@ impl Hub {
         let devices: Vec<DeviceStanding> = self
             .devices()?
             .into_iter()
-            .filter(|device| device.revoked_at_ms.is_none())
+            .filter(|device| device.revoked_at_ms.is_none() && !device.is_console)
             .map(standing)
             .collect();
         let catalog = self.catalog();

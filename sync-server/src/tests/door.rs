@@ -106,7 +106,7 @@ fn write(dir: &Path, key: &KeyPair, until: i32) {
 
 /// A server that shows the certificate that lies in its directory.
 fn given(key: &KeyPair) -> Server {
-    Server::with(LimitConfig::default(), |dir| {
+    Server::with(LimitConfig::default(), SecondFactorPolicy::Branch, |dir| {
         write(dir, key, 2100);
         let mut config = Config::default();
         (config.tls.certificate, config.tls.key) = (dir.join("c.pem"), dir.join("k.pem"));

@@ -5,6 +5,7 @@
 //! device does not have, but for preparing the branch before the server starts.
 
 mod check;
+mod console;
 mod crowd;
 mod device;
 mod files;
@@ -69,7 +70,7 @@ impl Asked {
 
 /// What there is to measure.
 const WORKLOADS: [&str; 14] =
-    ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11", "W12", "W13"];
+    ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11", "W12", "W13", "W14"];
 
 /// Runs the benchmark, or one device of it.
 #[must_use]
@@ -133,13 +134,16 @@ fn run(asked: &Asked) {
         reports::measure(&mut table, scale(100_000));
     }
     if asked.wants("W11") {
-        rest::measure(&mut table, scale(5_000));
+        console::measure(&mut table, scale(100_000));
     }
     if asked.wants("W12") {
         files::measure(&mut table, scale(60), scale(20));
     }
     if asked.wants("W13") {
         shelves::measure(&mut table, scale(1_000_000));
+    }
+    if asked.wants("W14") {
+        rest::measure(&mut table, scale(5_000));
     }
     let mut out = std::io::stdout().lock();
     write!(out, "{table}").expect("stdout takes the table");

@@ -60,7 +60,7 @@ pub(super) fn measure(table: &mut Table, entries: usize) {
 }
 
 /// One of a year's entries: half front desk, a quarter each complaints and findings, over all projects.
-fn record(at: usize) -> Json {
+pub(super) fn record(at: usize) -> Json {
     let (month, day) = (at % 12 + 1, at / 12 % 28 + 1);
     let time = |hour: usize| format!("2026-{month:02}-{day:02}T{hour:02}:{:02}+08:00", at % 60);
     let project = ["pj.lanyuan", "pj.xiyuan", "pj.jiangwan"][at % 3];

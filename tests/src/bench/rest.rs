@@ -1,4 +1,4 @@
-//! W11: what the form at rest saves on disk, at the branch and on a device, and what reading it costs.
+//! W14: what the form at rest saves on disk, at the branch and on a device, and what reading it costs.
 
 use std::path::Path;
 use std::time::Instant;
@@ -42,7 +42,7 @@ pub(super) fn measure(table: &mut Table, records: usize) {
     let each = |bytes: f64| bytes / count(records);
     let gain = |before: Disk, after: Disk| 100.0 * (1.0 - after.changes / before.changes);
     table.add(
-        Line::new(format!("W11 form at rest, {records} records, {CHANGES} changes each"))
+        Line::new(format!("W14 form at rest, {records} records, {CHANGES} changes each"))
             .with("branch changes B a record before", each(branch_before.changes))
             .with("after", each(branch_after.changes))
             .with("branch file B a record before", each(branch_before.file))

@@ -77,7 +77,8 @@ impl Morning {
             | DefinitionKind::Training
             | DefinitionKind::Form
             | DefinitionKind::Organisation
-            | DefinitionKind::Holidays => true,
+            | DefinitionKind::Holidays
+            | DefinitionKind::Tiles => true,
         };
         let mut world = World::with(Seed::of(0), is_wanted);
         for user in PEOPLE {

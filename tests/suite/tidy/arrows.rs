@@ -15,6 +15,7 @@ const CORE_ROOMS: &[(&str, &[&str])] = &[
     ("media", &["id", "time", "limits", "error", "definition"]),
     ("document", &["id", "time", "limits", "error", "definition"]),
     ("rules", &["id", "time", "limits", "error", "definition", "document"]),
+    ("action", &["id", "definition", "document", "rules"]),
     ("wire", &["id", "time", "limits", "error", "definition", "document", "rules"]),
     ("exchange", &["id", "time", "limits", "error", "definition", "document", "rules", "wire"]),
     (
@@ -38,6 +39,7 @@ const EVERYTHING: &[&str] = &[
     "media",
     "document",
     "rules",
+    "action",
     "wire",
     "exchange",
     "store",
@@ -62,7 +64,7 @@ const IMPURE: &[&[&str]] = &[
 ];
 
 /// The rooms of the server and what each may import beside itself: `main → command → serve → routes →
-/// api → auth → app → hub`; `demo` is a command that plays the others.
+/// api, console → auth → app → hub`; `demo` is a command that plays the others.
 const SERVER_ROOMS: &[(&str, &[&str])] = &[
     ("vault", &[]),
     ("hub", &["vault"]),
@@ -72,9 +74,11 @@ const SERVER_ROOMS: &[(&str, &[&str])] = &[
     ("metrics", &["hub"]),
     ("door", &["config", "metrics", "problem"]),
     ("app", &["clock", "config", "door", "hub", "metrics", "problem"]),
-    ("auth", &["app", "hub", "problem"]),
-    ("api", &["app", "auth", "hub", "metrics", "problem", "vault"]),
-    ("routes", &["api", "app", "problem"]),
+    ("auth", &["app", "config", "hub", "problem"]),
+    ("hints", &["app", "hub", "problem"]),
+    ("api", &["app", "auth", "hints", "hub", "metrics", "problem", "vault"]),
+    ("console", &["app", "auth", "hints", "hub", "problem"]),
+    ("routes", &["api", "app", "console", "problem"]),
     ("serve", &["app", "door", "routes"]),
     ("command", &["app", "clock", "config", "demo", "door", "hub", "import", "serve"]),
     ("import", &[]),
@@ -114,7 +118,9 @@ const BINDINGS_CRATES: &[(&str, &[&str])] = &[
 
 /// Crates that only some rooms of the server may name.
 const SERVER_CRATES: &[(&str, &[&str])] = &[
-    ("axum", &["api", "app", "auth", "door", "problem", "routes", "serve"]),
+    ("axum", &["api", "app", "auth", "console", "door", "hints", "problem", "routes", "serve"]),
+    ("askama", &["console"]),
+    ("argon2", &["auth"]),
     ("rcgen", &["door"]),
     ("tokio_rustls", &["door"]),
     ("tower_http", &["problem", "routes"]),

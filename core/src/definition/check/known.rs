@@ -87,7 +87,7 @@ impl Known {
                 self.forms.insert(form.id.clone(), Arc::clone(form));
             }
             Body::Organisation(organisation) => self.organisation = Some(Arc::clone(organisation)),
-            Body::Holidays(_) | Body::Staffing(_) => {}
+            Body::Holidays(_) | Body::Staffing(_) | Body::Tiles(_) | Body::Later => {}
         }
     }
 

@@ -25,6 +25,7 @@ mod tests;
 mod tests_reports;
 #[cfg(test)]
 mod tests_rules;
+mod tiles;
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -192,6 +193,8 @@ fn content(placed: &Placed, known: &Known, faults: &mut Faults) {
         Body::Training(plan) => tables::training(plan, known, faults),
         Body::Form(form) => tables::form(form, known, faults),
         Body::Holidays(all) => holidays::check(all, faults),
+        Body::Tiles(all) => tiles::check(all, known, faults),
+        Body::Later => {}
         Body::Organisation(organisation) => organisation::check(organisation, known, faults),
     }
 }

@@ -49,6 +49,8 @@ pub(super) fn record(case: &Json, definition: &str, id: u8) -> Record {
         handler: None,
         first_contact: None,
         owner_dept: None,
+        grade: None,
+        ended_at_ms: None,
         people: Vec::new(),
         score: None,
         result: None,

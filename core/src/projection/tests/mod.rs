@@ -1,5 +1,6 @@
 //! Rows by hand: what goes in comes back, filters, search, fingerprint.
 
+mod counted;
 mod indexed;
 mod written;
 
@@ -49,6 +50,8 @@ fn sample(seed: u8) -> Projected {
             handler: None,
             first_contact: Some(user.clone()),
             owner_dept: Some("dept.eng".to_owned()),
+            grade: None,
+            ended_at_ms: None,
             people: vec![user.clone()],
             score: None,
             result: None,

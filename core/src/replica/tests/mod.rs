@@ -7,6 +7,7 @@ use super::*;
 use crate::definition::{embedded, sample_organisation};
 use crate::document::model::Value;
 use crate::error::Refusal;
+use crate::id::ScopeId;
 use crate::projection::Filter;
 use crate::replica::inspection::Answer;
 use crate::wire::message::EnrollReply;

@@ -33,6 +33,13 @@ pub(in crate::hub) struct Ahead {
     pub(super) new: Option<New>,
 }
 
+impl Ahead {
+    /// Nothing is known: the writer looks at everything itself.
+    pub(in crate::hub) const fn none() -> Self {
+        Self { is_signed: None, changes: None, new: None }
+    }
+}
+
 /// A run that begins a document, checked from end to end.
 pub(super) struct New {
     /// The definitions that it was checked under.
@@ -65,7 +72,7 @@ pub(in crate::hub) fn look(
     let is_new: Vec<bool> = is_new?;
     let look = &|(run, is_new): (&PushedRun, &bool)| {
         let definition = usize::try_from(run.run.definition).ok().and_then(|place| definitions.get(place));
-        let mut ahead = Ahead { is_signed: None, changes: None, new: None };
+        let mut ahead = Ahead::none();
         if run.author.as_ref().is_some_and(|author| author.device != device.id) {
             return ahead;
         }
@@ -85,7 +92,7 @@ pub(in crate::hub) fn look(
     // What panics here is looked at again in the writer, which knows what to do about it.
     let one = &|(run, is_new): (&PushedRun, &bool)| {
         let looked = catch_unwind(AssertUnwindSafe(|| look((run, is_new))));
-        looked.unwrap_or(Ahead { is_signed: None, changes: None, new: None })
+        looked.unwrap_or_else(|_| Ahead::none())
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     if pushed.len() < RUNS_FOR_THREADS || threads == 1 {

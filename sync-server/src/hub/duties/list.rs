@@ -9,7 +9,8 @@ use xunyuan_core::projection::{self, Row};
 
 use super::judge::{Bench, of_row};
 use crate::hub::Hub;
-use crate::hub::store::duty::{self, Wanted};
+use crate::hub::shared::Shared;
+use crate::hub::store::duty::{self, DutyRow, Wanted};
 
 /// Which duties to list; `Default` lists all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,37 +59,50 @@ impl Hub {
         let wanted =
             Wanted { unit: filter.unit.as_deref(), rule: filter.rule.as_deref(), document: filter.document };
         shared.read(|conn| {
-            let days = Days::of(&catalog);
-            let bench = Bench::reading(conn, shared, &days, now_ms)?;
-            let (mut views, mut whole) = (Vec::new(), None);
-            for row in duty::list(conn, &wanted)? {
-                let Some(rule) = catalog.rule(&row.rule) else { continue };
-                let duty = of_row(&row, rule);
-                let status = bench.status(rule, &duty);
-                if !filter.statuses.is_empty() && !filter.statuses.contains(&status) {
-                    continue;
-                }
-                let deed = if let Outcome::Done(deed) = &duty.outcome { Some(deed.clone()) } else { None };
-                let record = duty.subject.document().map(|document| projection::row(conn, document));
-                let record = record.transpose()?.flatten();
-                let part = match record.as_ref().filter(|_| rule.deadline.is_of_parts()) {
-                    Some(row) => part_of(&catalog, rule, &duty, read(conn, &mut whole, row)?),
-                    None => None,
-                };
-                views.push(DutyView {
-                    part,
-                    title: rule.title.clone(),
-                    status,
-                    is_suspicious: deed.as_ref().is_some_and(|deed| deed.is_suspicious),
-                    done_ms: deed.as_ref().map(|deed| deed.at_ms),
-                    received_ms: deed.and_then(|deed| deed.received_ms),
-                    steps: row.steps.count_ones(),
-                    number: record.and_then(|row| row.number.or(row.temp_number)),
-                    duty,
-                });
-            }
+            let rows = duty::list(conn, &wanted)?;
+            let mut views = DutyView::of_rows(conn, shared, &Days::of(&catalog), rows, now_ms)?;
+            views.retain(|view| filter.statuses.is_empty() || filter.statuses.contains(&view.status));
             Ok(views)
         })
+    }
+}
+
+impl DutyView {
+    /// Rows as they stand at `now_ms`; those of rules that are no longer in force are left out.
+    pub(in crate::hub) fn of_rows(
+        conn: &Connection,
+        shared: &Shared,
+        days: &Days<'_>,
+        rows: Vec<DutyRow>,
+        now_ms: i64,
+    ) -> Result<Vec<Self>, Error> {
+        let catalog = days.catalog();
+        let bench = Bench::reading(conn, shared, days, now_ms)?;
+        let (mut views, mut whole) = (Vec::new(), None);
+        for row in rows {
+            let Some(rule) = catalog.rule(&row.rule) else { continue };
+            let duty = of_row(&row, rule);
+            let status = bench.status(rule, &duty);
+            let deed = if let Outcome::Done(deed) = &duty.outcome { Some(deed.clone()) } else { None };
+            let record = duty.subject.document().map(|document| projection::row(conn, document));
+            let record = record.transpose()?.flatten();
+            let part = match record.as_ref().filter(|_| rule.deadline.is_of_parts()) {
+                Some(row) => part_of(catalog, rule, &duty, read(conn, &mut whole, row)?),
+                None => None,
+            };
+            views.push(Self {
+                part,
+                title: rule.title.clone(),
+                status,
+                is_suspicious: deed.as_ref().is_some_and(|deed| deed.is_suspicious),
+                done_ms: deed.as_ref().map(|deed| deed.at_ms),
+                received_ms: deed.and_then(|deed| deed.received_ms),
+                steps: row.steps.count_ones(),
+                number: record.and_then(|row| row.number.or(row.temp_number)),
+                duty,
+            });
+        }
+        Ok(views)
     }
 }
 

@@ -73,7 +73,7 @@ fn slots(writer: &mut Writer, bench: &mut Bench<'_>, rule: &Rule, looked_ms: i64
 /// Each device owes to be heard of again; when it was, its last silence is over and another one begins.
 fn devices(writer: &mut Writer, bench: &mut Bench<'_>, rule: &Rule) -> Result<(), Error> {
     for device in store::device::all(&writer.conn)? {
-        if device.revoked_at_ms.is_some() {
+        if device.revoked_at_ms.is_some() || device.is_console {
             continue;
         }
         let last_ms = bench.last_seen_ms(device.device).unwrap_or(device.enrolled_at_ms);

@@ -15,6 +15,8 @@ pub(crate) struct DeviceRow {
     pub(crate) code: String,
     pub(crate) enrolled_at_ms: i64,
     pub(crate) revoked_at_ms: Option<i64>,
+    /// It is what a person writes under in the console.
+    pub(crate) is_console: bool,
     pub(crate) app: String,
     pub(crate) last_seen_ms: Option<i64>,
     pub(crate) seen: Seen,
@@ -31,7 +33,7 @@ pub(crate) struct Seen {
 }
 
 const COLUMNS: &str = "device, public_key, user, code, enrolled_at_ms, revoked_at_ms, app, last_seen_ms, \
-     store_schema, skew_ms, pending_changes, pending_photos, conflicts";
+     store_schema, skew_ms, pending_changes, pending_photos, conflicts, is_console";
 
 /// The device that holds a token.
 pub(crate) fn of_token(conn: &Connection, token_hash: &[u8; 32]) -> Result<Option<DeviceRow>, Error> {
@@ -69,8 +71,8 @@ pub(crate) fn count(conn: &Connection) -> Result<u64, Error> {
 /// Enrolls a device.
 pub(crate) fn insert(conn: &Connection, row: &DeviceRow, token_hash: &[u8; 32]) -> Result<(), Error> {
     conn.execute(
-        "INSERT INTO device (device, public_key, user, code, token_hash, enrolled_at_ms, app)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO device (device, public_key, user, code, token_hash, enrolled_at_ms, app, is_console)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             row.device.0,
             row.public_key,
@@ -78,7 +80,8 @@ pub(crate) fn insert(conn: &Connection, row: &DeviceRow, token_hash: &[u8; 32]) 
             row.code,
             token_hash,
             row.enrolled_at_ms,
-            row.app
+            row.app,
+            row.is_console
         ],
     )?;
     Ok(())
@@ -132,6 +135,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
         code: row.get(3)?,
         enrolled_at_ms: row.get(4)?,
         revoked_at_ms: row.get(5)?,
+        is_console: row.get(13)?,
         app: row.get(6)?,
         last_seen_ms: row.get(7)?,
         seen: Seen {

@@ -45,7 +45,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) document: Option<DocumentId>,
 }
 
-const COLUMNS: &str = "key, rule, unit, kind, subject, document, owners, period, opens_ms, due_ms, outcome, \
+pub(super) const COLUMNS: &str = "key, rule, unit, kind, subject, document, owners, period, opens_ms, due_ms, outcome, \
      event, at_ms, received_ms, suspicious, status, steps, next_ms";
 
 /// A duty by name.
@@ -151,7 +151,7 @@ pub(crate) fn list(conn: &Connection, wanted: &Wanted<'_>) -> Result<Vec<DutyRow
     select(conn, &sql, &[&wanted.unit, &wanted.rule, &document])
 }
 
-fn select(conn: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<DutyRow>, Error> {
+pub(super) fn select(conn: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<DutyRow>, Error> {
     let mut select = conn.prepare_cached(sql)?;
     let rows = select.query_map(values, |row| Ok(read(row)))?;
     rows.map(|row| row?).collect()

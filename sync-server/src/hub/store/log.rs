@@ -260,6 +260,62 @@ pub(crate) fn places(
     Ok(())
 }
 
+/// A row of the log as people look through it: without its changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its place in the scope.
+    pub seq: u64,
+    /// True for a definition version, else a run.
+    pub is_definition: bool,
+    /// The document, or the id derived from the definition version.
+    pub document: DocumentId,
+    /// Who signed.
+    pub device: DeviceId,
+    /// For whom.
+    pub user: UserId,
+    /// Server clock on arrival, milliseconds since 1970.
+    pub received_at_ms: i64,
+    /// How many changes it carries.
+    pub changes: u32,
+    /// Hash of the last change, or of the definition's content.
+    pub last_hash: ChangeHash,
+    /// The chain at this row.
+    pub chain: [u8; 32],
+}
+
+/// Rows of a scope, the latest first.
+pub(crate) fn latest(
+    conn: &Connection,
+    scope: &ScopeId,
+    offset: u32,
+    limit: u32,
+) -> Result<Vec<LogLine>, Error> {
+    let mut select = conn.prepare_cached(
+        "SELECT seq, kind, document, device, user, received_at_ms, length(hashes) / 32, last_hash, chain
+         FROM log WHERE scope = ?1 ORDER BY seq DESC LIMIT ?2 OFFSET ?3",
+    )?;
+    let rows = select.query_map(params![scope.as_str(), limit, offset], |row| {
+        let seq: i64 = row.get(0)?;
+        let line = LogLine {
+            seq: 0,
+            is_definition: row.get::<_, u8>(1)? == DEFINITION,
+            document: DocumentId(row.get(2)?),
+            device: DeviceId(row.get(3)?),
+            user: UserId(row.get(4)?),
+            received_at_ms: row.get(5)?,
+            changes: row.get(6)?,
+            last_hash: ChangeHash(row.get(7)?),
+            chain: row.get(8)?,
+        };
+        Ok((seq, line))
+    })?;
+    rows.map(|row| {
+        let (seq, line) = row?;
+        Ok(LogLine { seq: unsigned(seq)?, ..line })
+    })
+    .collect()
+}
+
 /// The row at a place.
 pub(crate) fn at(conn: &Connection, scope: &ScopeId, seq: u64) -> Result<Option<LogRow>, Error> {
     let Ok(place) = i64::try_from(seq) else { return Ok(None) };

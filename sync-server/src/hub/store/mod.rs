@@ -4,6 +4,7 @@
 //! on the connection it is given and inside the caller's transaction. No other room of the server may
 //! write SQL, so that a second engine can come later behind this one.
 
+pub(crate) mod account;
 pub(crate) mod compaction;
 pub(crate) mod definition;
 pub(crate) mod device;
@@ -12,6 +13,7 @@ pub(crate) mod duty;
 pub(crate) mod file;
 pub(crate) mod invitation;
 pub(crate) mod log;
+pub(crate) mod owed;
 pub(crate) mod refusal;
 mod schema;
 pub(crate) mod scope;

@@ -1,6 +1,6 @@
 //! Refused runs, kept as evidence.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, params, params_from_iter};
 use xunyuan_core::error::{Error, Refusal, Sentence};
 use xunyuan_core::id::{
     ActorId, ChangeHash, ContentHash, DefinitionRef, DeviceId, DocumentId, ScopeId, UserId,
@@ -91,6 +91,54 @@ pub(crate) fn put(conn: &Connection, row: &RefusalRow) -> Result<(), Error> {
 pub(crate) fn list(conn: &Connection, limit: u32) -> Result<Vec<RefusalRow>, Error> {
     let mut select = conn.prepare_cached(&format!("{SELECT} ORDER BY id DESC LIMIT ?1"))?;
     let mut rows = select.query([limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+/// In which scopes refused runs are looked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Within {
+    /// In these.
+    Only(Vec<ScopeId>),
+    /// In all but these: a device may name a scope that nobody holds.
+    AllBut(Vec<ScopeId>),
+}
+
+impl Within {
+    fn condition(&self) -> String {
+        let (scopes, not) = match self {
+            Self::Only(scopes) => (scopes, ""),
+            Self::AllBut(scopes) => (scopes, "NOT "),
+        };
+        format!("scope {not}IN ({})", vec!["?"; scopes.len()].join(", "))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let (Self::Only(scopes) | Self::AllBut(scopes)) = self;
+        scopes.iter().map(ScopeId::as_str)
+    }
+}
+
+/// How many refused runs there are within, counted up to `most`.
+pub(crate) fn count_in(conn: &Connection, within: &Within, most: u32) -> Result<u32, Error> {
+    let sql =
+        format!("SELECT count(*) FROM (SELECT 1 FROM refusal WHERE {} LIMIT {most})", within.condition());
+    Ok(conn.prepare_cached(&sql)?.query_row(params_from_iter(within.names()), |row| row.get(0))?)
+}
+
+/// Refused runs within, newest first.
+pub(crate) fn list_in(
+    conn: &Connection,
+    within: &Within,
+    offset: u32,
+    limit: u32,
+) -> Result<Vec<RefusalRow>, Error> {
+    let sql = format!("{SELECT} WHERE {} ORDER BY id DESC LIMIT {limit} OFFSET {offset}", within.condition());
+    let mut select = conn.prepare_cached(&sql)?;
+    let mut rows = select.query(params_from_iter(within.names()))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(read(row)?);

@@ -18,6 +18,8 @@ pub(super) const STEPS: &[&str] = &[
     UPKEEP_IN_STEPS,
     projection::SEARCH_SCHEMA,
     COMPACTION,
+    projection::GRADE_SCHEMA,
+    CONSOLE,
 ];
 
 /// The log and what stands around it.
@@ -304,4 +306,46 @@ CREATE TABLE compaction (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     log_id INTEGER NOT NULL            -- id of the last row of the log that was looked at
 ) STRICT;
+";
+
+/// People who sign in to the console.
+const CONSOLE: &str = "
+ALTER TABLE device ADD COLUMN is_console INTEGER NOT NULL DEFAULT 0;  -- 1: a person writes under it in the console
+
+CREATE TABLE account (
+    -- What a person signs in with; a person without a row has never been given a link.
+    user TEXT PRIMARY KEY,
+    password TEXT,                     -- argon2id, PHC form; null until the person has set one
+    second_factor BLOB,                -- secret of the one-time codes; null without a second factor
+    code_step INTEGER NOT NULL DEFAULT 0,     -- time step of the last code that was taken: none works twice
+    failures INTEGER NOT NULL DEFAULT 0,      -- wrong attempts since the last good one
+    locked_until_ms INTEGER NOT NULL DEFAULT 0-- no attempt is looked at before
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE password_link (
+    -- A link with which a person sets a password, once.
+    secret_hash BLOB PRIMARY KEY,      -- SHA-256 of the secret; the secret itself is nowhere
+    user TEXT NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    used_at_ms INTEGER                 -- null until it was used
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE session (
+    -- A browser in which a person is signed in.
+    token_hash BLOB PRIMARY KEY,       -- SHA-256 of the cookie; the cookie itself is nowhere
+    user TEXT NOT NULL,
+    is_half INTEGER NOT NULL,          -- 1 while the second factor is missing: opens nothing else
+    browser TEXT NOT NULL,             -- as it names itself
+    created_at_ms INTEGER NOT NULL,
+    seen_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_by_user ON session (user);
+
+-- The rows that lists read say more than before.
+INSERT INTO upkeep (task) VALUES ('project') ON CONFLICT (task) DO UPDATE SET place = x'';
+-- What the console's lists are put in order and counted by.
+CREATE INDEX projected_by_state ON projected (definition, scope, terminal, state, due_ms, listed_at_ms, grade);
+CREATE INDEX projected_by_update ON projected (definition, updated_at_ms, document);
+CREATE INDEX duty_by_status ON duty (status, rule, unit, due_ms);
+CREATE INDEX projected_undecided ON projected (definition, scope) WHERE clashes > 0 OR contested > 0;
 ";

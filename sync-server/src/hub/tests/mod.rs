@@ -1,6 +1,7 @@
 //! The hub under test, with phones made of documents alone.
 
 mod admission;
+mod desk;
 mod duties;
 mod enrolment;
 mod exchange;

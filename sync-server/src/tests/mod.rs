@@ -1,8 +1,8 @@
 //! The server's routes over a real socket: statuses, problem bodies, the poke stream, overload, stop.
 
-use crate::app::App;
+use crate::app::{App, Console};
 use crate::clock::Clock;
-use crate::config::{Config, LimitConfig, PlainHttp};
+use crate::config::{Config, LimitConfig, PlainHttp, SecondFactorPolicy};
 use crate::door::{Door, Shown};
 use crate::hub::{Hub, HubOptions};
 use crate::serve;
@@ -26,6 +26,7 @@ use xunyuan_core::wire::frame;
 use xunyuan_core::wire::key::{Key, enroll_bytes};
 use xunyuan_core::wire::message::{Directive, Health, PROTOCOL, Reply, Request, ScopeRequest};
 
+mod console;
 mod door;
 
 const NOW_MS: i64 = 1_795_395_600_000;
@@ -50,19 +51,23 @@ impl Server {
     }
 
     fn limited(limits: LimitConfig) -> Self {
-        Self::with(limits, |_| None)
+        Self::with(limits, SecondFactorPolicy::Branch, |_| None)
     }
 
     /// A server that shows the certificate that it makes for itself.
     fn secured(limits: LimitConfig) -> Self {
-        Self::with(limits, |dir| {
+        Self::with(limits, SecondFactorPolicy::Branch, |dir| {
             let mut config = Config::default();
             (config.data.dir, config.listen.plain_http) = (dir.to_owned(), PlainHttp::Never);
             Shown::of(&config).unwrap()
         })
     }
 
-    fn with(limits: LimitConfig, shown: impl FnOnce(&Path) -> Option<Arc<Shown>>) -> Self {
+    fn with(
+        limits: LimitConfig,
+        second_factor: SecondFactorPolicy,
+        shown: impl FnOnce(&Path) -> Option<Arc<Shown>>,
+    ) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("xunyuan-http-{}-{count}", std::process::id()));
@@ -73,9 +78,12 @@ impl Server {
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let (mut app, switch) = App::new(hub.clone(), Clock::set_to(NOW_MS), limits);
-        app.shown = shown(&dir);
-        let scheme = if app.shown.is_some() { "https" } else { "http" };
+        let shown = shown(&dir);
+        let scheme = if shown.is_some() { "https" } else { "http" };
+        let (url, secure) = (format!("{scheme}://{address}"), shown.is_some());
+        let console = Console { url, secure, second_factor, names_key: true };
+        let (mut app, switch) = App::new(hub.clone(), Clock::set_to(NOW_MS), limits, console);
+        app.shown = shown;
         let door = Door::new(listener, app.shown.as_ref(), &app.limits, &app.metrics).unwrap();
         let (stop, told) = oneshot::channel::<()>();
         let until = async move {
@@ -84,6 +92,8 @@ impl Server {
         let task = runtime.spawn(serve::serve(door, app.clone(), switch, until));
         let agent = Agent::config_builder()
             .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             .timeout_global(Some(Duration::from_secs(20)))
             .tls_config(TlsConfig::builder().disable_verification(true).build())
             .build()

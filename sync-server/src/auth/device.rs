@@ -1,6 +1,4 @@
-//! Who is calling: the bearer token of a request becomes a device, or the request ends here.
-//!
-//! Handlers that take a [`Caller`] cannot be reached without one. Nothing about the token is kept.
+//! The bearer token of a request becomes a device, or the request ends here.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
