@@ -167,7 +167,7 @@ pub(super) fn words_in(bytes: &[u8]) -> Vec<String> {
     let is_words = |piece: &&str| {
         let count = piece.chars().count();
         let foreign = piece.chars().filter(|one| !one.is_ascii() && one.is_alphanumeric()).count();
-        foreign >= WORDS_CHARS_MIN || (count >= WORDS_ASCII_MIN && piece.chars().all(|one| one.is_ascii()))
+        foreign >= WORDS_CHARS_MIN || (count >= WORDS_ASCII_MIN && piece.is_ascii())
     };
     pieces.filter(is_words).map(str::to_owned).collect()
 }

@@ -31,11 +31,7 @@ pub(super) fn sheets(
 /// A part of the sheet of a whole report.
 fn of_table(frame: &Frame<'_>, part: &Part, table: &Table) -> Option<Block> {
     let boxed = |place: &PaperBox| {
-        let text = match &place.tally {
-            Some(tally) => Sum::new(tally).result(frame, tally, &[]).words(&frame.zone, frame.english),
-            None if place.show == Some(crate::definition::Reading::Project) => table.projects.join("、"),
-            None => String::new(),
-        };
+        let text = if place.show.is_some() { table.projects.join("、") } else { String::new() };
         let title = place.title.text(frame.english).to_owned();
         BoxedText { title, text, wide: place.wide, drawn: None }
     };

@@ -179,7 +179,7 @@ impl Store {
 }
 
 /// What a revoked device erases.
-const ERASED: [&str; 15] = [
+const ERASED: [&str; 16] = [
     "record",
     "stub",
     "outbox",

@@ -244,6 +244,6 @@ pub(super) fn bar(context: &Context, name: &'static str, length: u64) -> Progres
     ProgressBar::with_draw_target(Some(length), target).with_style(style).with_prefix(name)
 }
 
-fn unwritten(cause: std::io::Error) -> Error {
+pub(super) fn unwritten(cause: std::io::Error) -> Error {
     Error::new(ErrorKind::Storage, "无法写入输出文件", "the output cannot be written").caused_by(cause)
 }

@@ -130,14 +130,21 @@ fn of_report(visit: &Visit, at_ms: i64, report: Option<VerifyReport>) -> Checked
             .t("核验未能完成;请查看服务器日志。", "The check could not be finished; see the server's log.");
         return Checked { at_ms, is_good: false, said: said.to_owned() };
     };
-    let VerifyReport { scopes, records, changes, signatures, documents, first_bad } = report;
-    let counted = if visit.lang.english {
+    let VerifyReport { scopes, records, changes, signatures, documents, waiting_rows, first_bad } = report;
+    let mut counted = if visit.lang.english {
         format!(
             "{scopes} scopes, {records} rows, {changes} changes, {signatures} signatures, {documents} records"
         )
     } else {
         format!("{scopes} 个范围、{records} 行、{changes} 个变更、{signatures} 个签名、{documents} 条记录")
     };
+    if waiting_rows > 0 {
+        counted.push_str(&if visit.lang.english {
+            format!("; the lists of {waiting_rows} records are being written again and were not compared")
+        } else {
+            format!(";{waiting_rows} 条记录的列表正在重写,未作比较")
+        });
+    }
     match first_bad {
         None => Checked {
             at_ms,

@@ -260,6 +260,7 @@ impl Grid {
             report: "list".to_owned(),
             title: self.title,
             period: None,
+            branch: None,
             projects: Vec::new(),
             as_of: visit.zone.instant(visit.now_ms),
             columns: self

@@ -69,7 +69,7 @@ impl Asked {
 }
 
 /// What there is to measure.
-const WORKLOADS: [&str; 14] =
+const WORKLOADS: [&str; 15] =
     ["CHECK", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11", "W12", "W13", "W14"];
 
 /// Runs the benchmark, or one device of it.

@@ -1,6 +1,5 @@
 //! Photos over a line that breaks, and a bad one among them, with both ends as real processes.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 

@@ -66,7 +66,7 @@ fn shown_round(stage: &mut Stage, unit: &str, refuses: bool) -> Vec<DocumentId> 
         raised =
             stage.act("u.hg01", |replica, moment| replica.answer(sheet, "hu.wall.03", wet, moment)).raised;
         let snag = json!({
-            "room": "bath", "part": "墙角", "desc": "渗水", "photos": photo(5).sha256, "owner_wants_refuse": true,
+            "room": "bath", "part": "墙角", "desc": "渗水", "photos": photo(5).line(), "owner_wants_refuse": true,
         });
         stage.act("u.hg01", |replica, moment| replica.add_line(sheet, "hu.snags", values(snag), moment));
     } else {
@@ -104,7 +104,7 @@ fn sp_19_a_handover_has_its_contingency_plans_and_what_goes_wrong_is_followed() 
     stage.step("u.pm03", finding, "confirm", json!({}));
     let action = json!({ "desc": "指定停电预案负责人", "owner": "u.eng03", "due": "2026-12-10", "done_at": "2026-12-09" });
     stage.line("u.pm03", finding, "actions", action);
-    stage.edit("u.pm03", finding, json!({ "root_cause": "分工表漏项", "evidence": photo(6).sha256 }));
+    stage.edit("u.pm03", finding, json!({ "root_cause": "分工表漏项", "evidence": photo(6).line() }));
     stage.step("u.pm03", finding, "plan", json!({ "due": "2026-12-10" }));
     stage.step("u.pm03", finding, "submit", json!({}));
     stage.meet();

@@ -116,7 +116,7 @@ fn sp_35_staff_activities_are_planned_and_recorded() {
     assert_eq!(shown(&stage.view("u.hr01", activity), "participants"), "u.bcm01 u.fd01 u.pt01");
     assert_eq!(stage.step_refused("u.pt01", activity, "hold", json!({})), "role_not_allowed");
     stage.at("2026-12-21T16:00");
-    stage.edit("u.hr01", activity, json!({ "photos": photo(3).sha256 }));
+    stage.edit("u.hr01", activity, json!({ "photos": photo(3).line() }));
     stage.step("u.hr01", activity, "hold", json!({}));
     stage.meet();
     let view = stage.view("u.fd01", activity);

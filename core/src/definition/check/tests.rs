@@ -168,13 +168,6 @@ fn references_to_nothing_are_reported_with_what_exists() {
         ("front-desk-categories.json", "/categories/0/default_dept", json!("dept.space"), "no department"),
         ("nonconformity-model.json", "/ledger", json!("led.none"), "no ledger"),
         ("reports.json", "/reports/0/from/0", json!("led.none"), "no source of a report"),
-        ("tiles.json", "/tiles/0/show/slots/rule", json!("rule.none"), "no rule"),
-        ("tiles.json", "/tiles/1/id", json!("tile.patrols"), "used twice"),
-        ("tiles.json", "/tiles/2/show/ages/of", json!("led.none"), "no ledger"),
-        ("tiles.json", "/tiles/2/show/ages/days", json!([3, 3]), "must rise"),
-        ("tiles.json", "/tiles/6/show/trend/weeks", json!(0), "1 to 400"),
-        ("tiles.json", "/tiles/9/show/matrix/rows", json!("mood"), "no field \"mood\""),
-        ("tiles.json", "/tiles/10/show/coverage/of", json!("tpl.none"), "no checklist"),
         ("service-star.json", "/flow/1/deadline_rule", json!("rule.none"), "no rule"),
         ("training.json", "/plan_sample/0/topic", json!("tr.none"), "no training topic"),
         ("sample-org.json", "/users/6/project", json!("pj.none"), "no project"),
@@ -189,6 +182,21 @@ fn references_to_nothing_are_reported_with_what_exists() {
     let found = problems(&changed(patrol, |root| root["who"][0] = json!("role.pilot")));
     let who = found.iter().find(|problem| problem.pointer == "/who/0").unwrap();
     assert!(who.allowed.contains(&"role.patrol".to_owned()));
+}
+
+#[test]
+fn tiles_count_what_there_is() {
+    for (pointer, value, about) in [
+        ("/tiles/0/show/slots/rule", json!("rule.none"), "no rule"),
+        ("/tiles/1/id", json!("tile.patrols"), "used twice"),
+        ("/tiles/2/show/ages/of", json!("led.none"), "no ledger"),
+        ("/tiles/2/show/ages/days", json!([3, 3]), "must rise"),
+        ("/tiles/6/show/trend/weeks", json!(0), "1 to 400"),
+        ("/tiles/9/show/matrix/rows", json!("mood"), "no field \"mood\""),
+        ("/tiles/10/show/coverage/of", json!("tpl.none"), "no checklist"),
+    ] {
+        mistake("tiles.json", pointer, &value, pointer, about);
+    }
 }
 
 #[test]

@@ -22,42 +22,43 @@ fn opened() -> Connection {
     conn
 }
 
+fn sample_row(seed: u8) -> Row {
+    let user = UserId::new("u.fd01");
+    Row {
+        document: DocumentId([seed; 16]),
+        scope: ScopeId::new("pj.lanyuan/desk"),
+        kind: RowKind::Entry,
+        definition: DefinitionRef { id: "led.front_desk".to_owned(), version: 1, hash: ContentHash([7; 32]) },
+        project: "pj.lanyuan".to_owned(),
+        state: "received".to_owned(),
+        terminal: false,
+        title: "前台台帐".to_owned(),
+        summary: "卫生间顶部滴水".to_owned(),
+        number: Some(format!("QT-LY-20261120-000{seed}")),
+        temp_number: Some(format!("A7-000{seed}")),
+        created_by: Some(user.clone()),
+        created_at_ms: 1_000 * i64::from(seed),
+        updated_at_ms: 1_000 * i64::from(seed) + 5,
+        listed_at_ms: 1_000 * i64::from(seed),
+        due_ms: Some(50_000),
+        handler: None,
+        first_contact: Some(user.clone()),
+        owner_dept: Some("dept.eng".to_owned()),
+        grade: None,
+        ended_at_ms: None,
+        people: vec![user.clone()],
+        score: None,
+        result: None,
+        clashes: 1,
+        contested: 0,
+    }
+}
+
 fn sample(seed: u8) -> Projected {
     let document = DocumentId([seed; 16]);
     let user = UserId::new("u.fd01");
     Projected {
-        row: Row {
-            document,
-            scope: ScopeId::new("pj.lanyuan/desk"),
-            kind: RowKind::Entry,
-            definition: DefinitionRef {
-                id: "led.front_desk".to_owned(),
-                version: 1,
-                hash: ContentHash([7; 32]),
-            },
-            project: "pj.lanyuan".to_owned(),
-            state: "received".to_owned(),
-            terminal: false,
-            title: "前台台帐".to_owned(),
-            summary: "卫生间顶部滴水".to_owned(),
-            number: Some(format!("QT-LY-20261120-000{seed}")),
-            temp_number: Some(format!("A7-000{seed}")),
-            created_by: Some(user.clone()),
-            created_at_ms: 1_000 * i64::from(seed),
-            updated_at_ms: 1_000 * i64::from(seed) + 5,
-            listed_at_ms: 1_000 * i64::from(seed),
-            due_ms: Some(50_000),
-            handler: None,
-            first_contact: Some(user.clone()),
-            owner_dept: Some("dept.eng".to_owned()),
-            grade: None,
-            ended_at_ms: None,
-            people: vec![user.clone()],
-            score: None,
-            result: None,
-            clashes: 1,
-            contested: 0,
-        },
+        row: sample_row(seed),
         history: vec![HistoryLine {
             kind: LineKind::Event,
             what: "create".to_owned(),
