@@ -129,10 +129,11 @@ impl World {
         ClosedWorld { now_ms, branch: branch.join(BRANCH_FILE), devices, granted, _dir: dir }
     }
 
-    /// Where the next device's file goes: each has a folder of its own.
+    /// Where the next device's file goes: each has a folder of its own, with a disk.
     fn place_for(&self, user: &UserId) -> PathBuf {
         let folder = self.dir.path().join(format!("{}-{}", self.devices.len(), user.as_str()));
         std::fs::create_dir(&folder).expect("a folder can be made");
+        let _ = Disk::under(&folder);
         folder.join("replica.xunyuan")
     }
 

@@ -27,8 +27,8 @@ pub struct Pokes {
 
 impl Pokes {
     /// Listens until the branch shuts this device out, shows another key, or `is_wanted` says no, and calls
-    /// `heard` for every poke. Once connected, and after every break again, it calls `heard` as well, because
-    /// a poke may have been missed before.
+    /// `heard` for every poke. Once connected, after every break again, and when it ends by what the branch
+    /// says, it calls `heard` as well, because a poke may have been missed before.
     ///
     /// `is_wanted` is asked whenever anything comes from the branch, which says something every few
     /// seconds, and while waiting.
@@ -52,9 +52,11 @@ impl Pokes {
                         }
                     }
                 }
-                Err(failed) if matches!(failed.status, Some(401 | 403 | 404)) => return,
-                // The next exchange finds out whose key it is; who listens then knows the new one.
-                Err(failed) if failed.shown.is_some() => {
+                Err(failed) if failed.status == Some(404) => return,
+                // The next exchange finds out whose key it is, or that this device is shut out; who listens then
+                // knows the new key or token.
+                Err(failed) if failed.shown.is_some() || matches!(failed.status, Some(401 | 403)) => {
+                    thread::sleep(LOOK);
                     heard();
                     return;
                 }

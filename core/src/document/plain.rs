@@ -73,7 +73,7 @@ impl PlainChange {
         let other_actors = actors[1..].to_vec();
         let is_sorted =
             deps.is_sorted_by(|one, next| one < next) && other_actors.is_sorted_by(|one, next| one < next);
-        if !is_bare || !reader.is_empty() || !is_sorted || other_actors.contains(&actor) {
+        if start_op == 0 || !is_bare || !reader.is_empty() || !is_sorted || other_actors.contains(&actor) {
             return Ok(None);
         }
         let Some((genesis_actor, puts)) = puts(&columns, &actors)? else { return Ok(None) };

@@ -42,7 +42,11 @@ impl Asked {
             .map(|(name, value)| (name, value.trim().to_owned()))
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        match pairs.iter().find(|(_, value)| value.chars().count() > VALUE_CHARS_MAX) {
+        // Bytes that are no text are read as this sign.
+        let is_bad = |value: &str| {
+            value.chars().count() > VALUE_CHARS_MAX || value.contains(char::REPLACEMENT_CHARACTER)
+        };
+        match pairs.iter().find(|(_, value)| is_bad(value)) {
             Some((name, _)) => Err(refused(name, name)),
             None => Ok(Self { path: path.to_owned(), pairs }),
         }

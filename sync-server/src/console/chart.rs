@@ -116,8 +116,8 @@ fn below(out: &mut String, x: u32, place: &str) {
 }
 
 /// How dark a number is among others, 0 for nothing and 5 for the most.
-pub(super) const fn shade(count: u32, most: u32) -> u32 {
-    if count == 0 || most == 0 { 0 } else { 1 + (count.saturating_mul(4)) / most }
+pub(super) fn shade(count: u32, most: u32) -> u32 {
+    if most == 0 { count.min(1) } else { count.min(1) + count.min(most).saturating_mul(4) / most }
 }
 
 fn opening(title: &str, width: u32, height: u32) -> String {
@@ -199,6 +199,6 @@ mod tests {
             assert_eq!(round_up(most), top);
         }
         assert_eq!((shade(0, 9), shade(1, 9), shade(9, 9)), (0, 1, 5));
-        assert_eq!(shade(u32::MAX, 1).min(5), 5);
+        assert_eq!((shade(u32::MAX, 1), shade(3, 0)), (5, 1), "more than the most is the most");
     }
 }

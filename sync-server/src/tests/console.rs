@@ -3,6 +3,7 @@
 use super::{NOW_MS, Server};
 use crate::auth::password_hash;
 use crate::config::LimitConfig;
+use sha2::Digest as _;
 use std::collections::BTreeMap;
 use xunyuan_core::document::model::Value;
 use xunyuan_core::id::{DocumentId, UserId};
@@ -113,7 +114,8 @@ fn server() -> Server {
 }
 
 fn give_password(server: &Server, user: &str) {
-    let link = server.hub.password_link(&UserId::new(user), 60_000, NOW_MS, [3; 32]).unwrap();
+    let secret = sha2::Sha256::digest(user.as_bytes()).into();
+    let link = server.hub.password_link(&UserId::new(user), 60_000, NOW_MS, secret).unwrap();
     let stored = password_hash(PASSWORD, &[7; 16]).unwrap();
     server.hub.set_password(&link.secret, stored, NOW_MS).unwrap().unwrap();
 }
@@ -262,7 +264,7 @@ fn every_page_opens_in_both_languages_under_a_strict_policy() {
         "/devices",
         "/definitions",
         "/definitions/led.front_desk",
-        "/definitions/set.reports?from=1&to=1",
+        "/definitions/set.reports?from=2&to=2",
         "/reports",
         "/reports/rep.fd_daily",
         "/audit",
@@ -391,7 +393,7 @@ fn an_address_that_means_no_good_gets_a_plain_page() {
     {
         assert_eq!(browser.get(path).status, 404, "{path}");
     }
-    assert_eq!(browser.get("/ledgers/led.front_desk?f.category=' OR 1=1 --").status, 200);
+    assert_eq!(browser.get("/ledgers/led.front_desk?f.category=%27%20OR%201=1%20--").status, 200);
     let long = format!("/ledgers/led.front_desk?q={}", "x".repeat(300));
     assert_eq!(browser.get(&long).status, 400);
 }

@@ -67,16 +67,15 @@ enum Answer {
 }
 
 impl Disk {
-    /// The disk of a folder from now on; the layer below SQLite is put in where it is not yet.
+    /// The disk of a folder; the layer below SQLite is put in where it is not yet. Files that were opened before
+    /// lie on no simulated disk.
     ///
     /// # Panics
     /// When SQLite does not take the layer.
     #[must_use]
     pub fn under(folder: &Path) -> Arc<Self> {
         vfs::install();
-        let disk = Arc::new(Self::default());
-        locked(disks()).insert(folder.to_owned(), disk.clone());
-        disk
+        Arc::clone(locked(disks()).entry(folder.to_owned()).or_default())
     }
 
     /// Arms a fault; one at a time.

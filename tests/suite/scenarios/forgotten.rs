@@ -86,7 +86,7 @@ fn a_deleted_device_enrols_again_and_what_it_had_sent_comes_back() {
     world.sync(a);
     // More than one request holds: the device dies after the first, the rest never left it.
     let long = "水".repeat(9_900);
-    for _ in 0..40 {
+    for _ in 0..100 {
         let noted = Answer { note: Some(long.clone()), ..chosen("pass") };
         world.act(a, |replica, moment| replica.answer(sent, "pp.green.03", noted, moment));
     }

@@ -94,8 +94,8 @@ fn a_long_backlog_is_all_at_the_branch_before_anything_is_erased() {
         .iter()
         .flat_map(|section| section.items.iter().map(|item| item.id.clone()))
         .collect();
-    // More than one request takes: over two megabytes of notes.
-    for round in 0..3 {
+    // More than one request takes: over six megabytes of notes.
+    for round in 0..8 {
         for item in items.iter().take(30) {
             let note = format!("{round}{}", "长".repeat(9_000));
             let answer = Answer { note: Some(note), ..Answer::default() };

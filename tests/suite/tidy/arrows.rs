@@ -79,7 +79,7 @@ const SERVER_ROOMS: &[(&str, &[&str])] = &[
     ("api", &["app", "auth", "hints", "hub", "metrics", "problem", "vault"]),
     ("console", &["app", "auth", "hints", "hub", "problem"]),
     ("routes", &["api", "app", "console", "problem"]),
-    ("serve", &["app", "door", "routes"]),
+    ("serve", &["app", "door", "hub", "routes"]),
     ("command", &["app", "clock", "config", "demo", "door", "hub", "import", "serve"]),
     ("import", &[]),
     ("demo", &["app", "clock", "command", "config", "door", "hub", "serve"]),

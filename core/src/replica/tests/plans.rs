@@ -94,6 +94,6 @@ fn reads_through(step: &str) -> bool {
     let Some(rest) = step.strip_prefix("SCAN ") else { return false };
     let table = rest.split(' ').next().unwrap_or_default();
     let is_growing = GROWING.contains(&table) || ["p", "n", "h"].contains(&table);
-    let is_first_page = step == "SCAN p USING INDEX projected_by_listing";
+    let is_first_page = step == "SCAN p USING COVERING INDEX projected_by_listing";
     is_growing && !is_first_page && !SMALL.iter().any(|index| rest.ends_with(index))
 }
