@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod app;
+mod asked;
 pub mod auth;
 pub mod clock;
 pub mod command;

@@ -18,6 +18,7 @@ use tower_http::trace::TraceLayer;
 use tracing::{Span, error, info, info_span, warn};
 
 use crate::api::files::{download, offer, upload};
+use crate::api::read::{duties, records, reports};
 use crate::api::{enroll, exchange, pokes, readmit, service};
 use crate::app::App;
 use crate::console;
@@ -39,6 +40,11 @@ fn table() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
             post(offer::create).layer(DefaultBodyLimit::max(offer::OFFER_BYTES_MAX)),
         ),
         ("post", "/v1/files/proofs", post(offer::prove).layer(DefaultBodyLimit::max(offer::OFFER_BYTES_MAX))),
+        ("get", "/v1/records", get(records::list)),
+        ("get", "/v1/records/{id}", get(records::one)),
+        ("get", "/v1/duties", get(duties::list)),
+        ("get", "/v1/reports", get(reports::list)),
+        ("get", "/v1/reports/{id}", get(reports::one)),
         ("get", "/v1/openapi.json", get(service::openapi)),
         ("get", "/healthz", get(service::health)),
         ("get", "/metrics", get(service::counters)),

@@ -56,7 +56,7 @@ pub fn ledger_version(id: &str, version: u32) -> Definition {
     let mut json = read(first);
     json["version"] = version.into();
     let fields = json["fields"].as_array_mut().expect("a ledger has fields");
-    let merge = if version % 2 == 0 { "text_crdt" } else { "lww" };
+    let merge = if version.is_multiple_of(2) { "text_crdt" } else { "lww" };
     fields.push(json!({
         "id": format!("extra{version}"),
         "title": { "zh-CN": "补充", "en": "Extra" },

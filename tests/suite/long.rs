@@ -18,7 +18,7 @@ use xunyuan_tests::world::World;
 /// As many Chinese characters as a text may have, others for each `turn`.
 fn full(turn: u32) -> String {
     let first = 0x4e00 + 97 * turn;
-    (0..NOTE_CHARS_MAX).map(|at| char::from_u32(first + (at as u32 * 31) % 9_000).unwrap()).collect()
+    (0..).take(NOTE_CHARS_MAX).map(|at| char::from_u32(first + (at * 31) % 9_000).unwrap()).collect()
 }
 
 fn complaint(world: &mut World, device: usize, texts: &[(&str, &str)]) -> DocumentId {
@@ -62,7 +62,7 @@ fn shared_texts_of_full_length_are_written_and_rewritten_in_one_action() {
     world.act(other, |replica, moment| {
         replica.edit_entry(
             entry,
-            fields(&[("solution", &format!("{solution}").replace(&solution[..3], "改"))]),
+            fields(&[("solution", &solution.replace(solution.chars().next().unwrap(), "改"))]),
             moment,
         )
     });
@@ -126,7 +126,7 @@ fn a_large_change_begins_its_run() {
     let mut forger = Forger::on(&mut world, phone, entry);
     let edit = forger.put("field/complainant", text("租户"));
     forger.write(&[edit]);
-    let large: String = full(9).chars().take(FOLLOWING_OPS_MAX as usize + 1).collect();
+    let large: String = full(9).chars().take(usize::try_from(FOLLOWING_OPS_MAX).unwrap() + 1).collect();
     forger.write(&[Edit::Text { key: "cause".to_owned(), to: Some(large) }]);
     let definition = forger.definition.clone();
     let reply = push(&mut world, phone, &definition, vec![forger.run(0)]);

@@ -1,7 +1,7 @@
 //! `duties`: who owes what by when, and how it stands.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 use xunyuan_core::duty::{Status, Subject};
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::time::rfc3339;
@@ -46,7 +46,7 @@ pub(super) fn list(context: &Context, arguments: &Arguments) -> Result<Report, E
         Lang::En => ["status", "due", "rule", "unit", "about", "owed by", "escalated"],
     };
     let rows: Vec<Vec<String>> = found.iter().map(|view| line(lang, view)).collect();
-    Ok(Report::done(Value::Array(found.iter().map(as_json).collect()), table(&header, &rows)))
+    Ok(Report::done(Value::Array(found.iter().map(DutyView::to_json).collect()), table(&header, &rows)))
 }
 
 fn named(id: &str) -> Result<Status, Error> {
@@ -89,27 +89,4 @@ fn line(lang: Lang, view: &DutyView) -> Vec<String> {
         owners.join(" "),
         view.steps.to_string(),
     ]
-}
-
-fn as_json(view: &DutyView) -> Value {
-    let duty = &view.duty;
-    json!({
-        "key": duty.key,
-        "rule": duty.rule,
-        "title": { "zh": view.title.zh, "en": view.title.en },
-        "unit": duty.unit,
-        "about": duty.subject.id(),
-        "document": duty.subject.document().map(|document| document.to_string()),
-        "number": view.number,
-        "part": view.part.as_ref().map(|part| json!({ "zh": part.zh, "en": part.en })),
-        "owners": duty.owners.iter().map(|owner| owner.id()).collect::<Vec<_>>(),
-        "period": duty.period,
-        "opens_ms": duty.opens_ms,
-        "due_ms": duty.due_ms,
-        "status": view.status.id(),
-        "done_ms": view.done_ms,
-        "received_ms": view.received_ms,
-        "clock_suspicious": view.is_suspicious,
-        "steps": view.steps,
-    })
 }

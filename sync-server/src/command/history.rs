@@ -1,13 +1,12 @@
 //! `history`: every change of a record with what in the log proves it.
 
 use data_encoding::HEXLOWER;
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 use std::fmt::Write as _;
 use xunyuan_core::definition::Catalog;
 use xunyuan_core::document::model::Value;
 use xunyuan_core::error::Error;
 use xunyuan_core::id::UserId;
-use xunyuan_core::limits::CLOCK_SKEW_SUSPICIOUS_MS;
 use xunyuan_core::time::rfc3339;
 
 use super::output::{Lang, Report};
@@ -24,35 +23,13 @@ pub(super) fn run(context: &Context, record: &str) -> Result<Report, Error> {
     let (document, changes) = read?;
     let json = json!({
         "document": document.to_string(),
-        "changes": changes.iter().map(change_json).collect::<Vec<_>>(),
+        "changes": changes.iter().map(LoggedChange::to_json).collect::<Vec<_>>(),
     });
     let mut text = document.to_string();
     for change in &changes {
         text.push_str(&change_text(&catalog, change, context.lang));
     }
     Ok(Report::done(json, text))
-}
-
-fn change_json(change: &LoggedChange) -> Json {
-    let said = change.said.iter().map(|said| {
-        let data: Map<String, Json> = said.data.iter().map(|(k, v)| (k.clone(), plain(v))).collect();
-        json!({
-            "what": said.what,
-            "value": plain(&said.value),
-            "data": data,
-            "device_time": said.at_ms.map(|at_ms| rfc3339(at_ms, UTC_OFFSET_MIN)),
-        })
-    });
-    json!({
-        "hash": change.hash.to_string(),
-        "user": change.user,
-        "device": change.device,
-        "skew_ms": change.skew_ms,
-        "skew_suspicious": is_suspicious(change),
-        "received": rfc3339(change.received_at_ms, UTC_OFFSET_MIN),
-        "log": {"scope": change.scope, "seq": change.seq, "chain": HEXLOWER.encode(&change.chain)},
-        "said": said.collect::<Vec<_>>(),
-    })
 }
 
 fn change_text(catalog: &Catalog, change: &LoggedChange, lang: Lang) -> String {
@@ -71,7 +48,7 @@ fn change_text(catalog: &Catalog, change: &LoggedChange, lang: Lang) -> String {
         rfc3339(change.received_at_ms, UTC_OFFSET_MIN),
     );
     if let Some(skew_ms) = change.skew_ms {
-        let mark = if is_suspicious(change) { lang.pick("(可疑)", " (suspicious)") } else { "" };
+        let mark = if change.is_suspicious() { lang.pick("(可疑)", " (suspicious)") } else { "" };
         let seconds = skew_ms / 1_000;
         // Writing to a text cannot fail.
         let _ = write!(text, "  {} {seconds:+} s{mark}", lang.pick("时钟偏差", "skew"));
@@ -83,13 +60,6 @@ fn change_text(catalog: &Catalog, change: &LoggedChange, lang: Lang) -> String {
     text
 }
 
-/// True where the device's clock was far off, or shows a time after the change had arrived.
-fn is_suspicious(change: &LoggedChange) -> bool {
-    let latest = change.said.iter().filter_map(|said| said.at_ms).max();
-    let ahead = latest.is_some_and(|at_ms| at_ms - change.received_at_ms > CLOCK_SKEW_SUSPICIOUS_MS);
-    ahead || change.skew_ms.is_some_and(|skew_ms| skew_ms.saturating_abs() > CLOCK_SKEW_SUSPICIOUS_MS)
-}
-
 /// What was written, on one line.
 fn words(said: &Said) -> String {
     let is_event = said.what.starts_with("event/") && said.value.is_null();
@@ -99,16 +69,6 @@ fn words(said: &Said) -> String {
 }
 
 fn one_line(value: &Value) -> String {
-    let text = value.as_text().map_or_else(|| plain(value).to_string(), str::to_owned);
+    let text = value.as_text().map_or_else(|| value.to_json().to_string(), str::to_owned);
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-fn plain(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Bool(flag) => Json::from(*flag),
-        Value::Int(number) => Json::from(*number),
-        Value::Number(number) => Json::from(*number),
-        Value::Text(text) => Json::from(text.as_str()),
-    }
 }

@@ -17,6 +17,7 @@ mod report;
 mod serve;
 mod settings;
 mod store;
+mod tokens;
 pub(crate) mod users;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -76,6 +77,9 @@ enum Command {
     /// 控制台登录:口令链接、退出 · Who signs in to the console: links for passwords, signing out
     #[command(subcommand)]
     User(users::User),
+    /// 访问令牌:其他软件读取数据用 · Access tokens, with which other programs read
+    #[command(subcommand)]
+    Token(tokens::Command),
     /// 设备:最近联系、未同步、版本、时钟 · Devices: last seen, pending, versions, skew
     Devices,
     /// 责任清单:谁在何时前该做什么,现在怎样 · Duties: who owes what by when, and how it stands
@@ -278,6 +282,7 @@ fn perform(command: Command, context: &Context) -> Result<Report, Error> {
         Command::Invite(arguments) => people::invite(context, &arguments),
         Command::Revoke { device } => people::revoke(context, &device),
         Command::User(command) => users::run(context, &command),
+        Command::Token(command) => tokens::run(context, &command),
         Command::Devices => people::devices(context),
         Command::Duties(arguments) => duties::list(context, &arguments),
         Command::Refusals { limit } => people::refusals(context, limit),

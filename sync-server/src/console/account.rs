@@ -74,11 +74,11 @@ fn done(visit: &Visit) -> Option<&'static str> {
 }
 
 /// True where the password that was given is right; counted as an attempt.
-async fn is_proven(app: &App, visit: &Visit, password: &str) -> Result<bool, Problem> {
+pub(super) async fn is_proven(app: &App, visit: &Visit, password: &str) -> Result<bool, Problem> {
     auth::is_right(app, visit.user(), password.to_owned()).await
 }
 
-fn wrong_password() -> Sentence {
+pub(super) fn wrong_password() -> Sentence {
     Sentence::new(
         "当前口令不对,或因多次输错被暂时锁定",
         "the present password is wrong, or the account is locked for a while after several wrong attempts",

@@ -159,7 +159,7 @@ fn legend(out: &mut String, series: &[Series]) {
 }
 
 fn scaled(count: u32, top: u32) -> u32 {
-    if top == 0 { 0 } else { count.saturating_mul(HEIGHT) / top }
+    count.saturating_mul(HEIGHT).checked_div(top).unwrap_or(0)
 }
 
 /// The next number of which the quarters are whole.

@@ -8,13 +8,13 @@ use xunyuan_core::projection::{Filter, Row};
 use xunyuan_core::rules::check;
 
 use super::answer::Page;
-use super::asked::Asked;
 use super::clash::{self, Dispute};
 use super::grid::{FilterPart, Grid, GridCell, GridRow, Head, is_file};
 use super::listing::{self, address, number_of};
 use super::nav::Area;
 use super::visit::Visit;
 use crate::app::App;
+use crate::asked::Asked;
 use crate::hub::Seen;
 use crate::problem::Problem;
 
@@ -64,7 +64,7 @@ pub(crate) async fn inbox(State(app): State<App>, visit: Visit) -> Result<Respon
     let (offset, limit) = if file { (0, 1_000) } else { ((page - 1).saturating_mul(RECORDS), RECORDS) };
     let filter = Filter {
         undecided_only: true,
-        project: listing::unit(&visit)?,
+        project: visit.look().unit()?,
         definition: visit.asked.text("of").map(str::to_owned),
         text: visit.asked.text("q").map(str::to_owned),
         limit: Some(limit),

@@ -9,12 +9,12 @@ use xunyuan_core::definition::{Definition, DefinitionKind, Problem as Wrong, Sou
 use xunyuan_core::error::{Error, ErrorKind};
 
 use super::answer::{Page, with_status};
-use super::asked::refused;
 use super::grid::{FilterPart, Grid, GridCell, GridRow, Head};
 use super::listing;
 use super::nav::Area;
 use super::visit::{SentFiles, Visit};
 use crate::app::App;
+use crate::asked::refused;
 use crate::auth::{Policy as _, PublishDefinitions};
 use crate::problem::Problem;
 

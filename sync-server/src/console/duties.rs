@@ -11,7 +11,6 @@ use xunyuan_core::duty::{Owner, Status};
 use xunyuan_core::error::Error;
 
 use super::answer::Page;
-use super::asked::{Asked, refused};
 use super::grid::{FilterPart, Grid, GridCell, GridRow, Head};
 use super::ledgers::nothing;
 use super::listing::{self, address};
@@ -20,6 +19,7 @@ use super::overview::status_said;
 use super::tone::Tone;
 use super::visit::Visit;
 use crate::app::App;
+use crate::asked::{Asked, refused};
 use crate::hub::{DutyView, DutyWish, Sight};
 use crate::problem::Problem;
 
@@ -39,7 +39,7 @@ struct DutiesPage<'v> {
 
 /// `GET /duties`
 pub(crate) async fn list(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
-    let wish = wish(&visit)?;
+    let wish = visit.look().duties()?;
     let (offset, limit) = Grid::window(&visit.asked)?;
     let now_ms = visit.now_ms;
     let read = move |sight: &Sight| {
@@ -62,30 +62,6 @@ pub(crate) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
 /// True where the record that a duty is about may be opened.
 fn known(sight: &Sight, view: &DutyView) -> Result<bool, Error> {
     view.duty.subject.document().map_or(Ok(false), |document| sight.holds_record(document))
-}
-
-fn wish(visit: &Visit) -> Result<DutyWish, Problem> {
-    let asked = &visit.asked;
-    let status = asked.text("status").map(|id| Status::of_id(id).ok_or_else(|| refused("status", "status")));
-    let statuses = match status.transpose()? {
-        Some(status) => vec![status],
-        // What is settled is asked for by name.
-        None if asked.flag("all") => Vec::new(),
-        None => vec![Status::Open, Status::AtRisk, Status::Breached, Status::Unknown],
-    };
-    let rule = asked.text("rule");
-    if rule.is_some_and(|id| visit.catalog().rule(id).is_none()) {
-        return Err(refused("rule", "rule"));
-    }
-    Ok(DutyWish {
-        unit: listing::unit(visit)?,
-        rules: rule.map(str::to_owned).into_iter().collect(),
-        statuses,
-        mine: asked.flag("mine"),
-        due_since_ms: asked.day("since")?.map(|day| visit.zone.start_ms(day)),
-        due_until_ms: asked.day("until")?.map(|day| visit.zone.end_ms(day)),
-        ..DutyWish::default()
-    })
 }
 
 fn filters(visit: &Visit) -> Vec<FilterPart> {
@@ -208,7 +184,7 @@ pub(crate) async fn calendar(State(app): State<App>, visit: Visit) -> Result<Res
     let wish = DutyWish {
         due_since_ms: Some(visit.zone.start_ms(start)),
         due_until_ms: Some(visit.zone.end_ms(end)),
-        ..wish(&visit)?
+        ..visit.look().duties()?
     };
     let now_ms = visit.now_ms;
     let found = visit.read(&app, move |sight| sight.duties(&wish, 0, MONTH_MAX, now_ms)).await?;

@@ -175,12 +175,10 @@ impl Maker<'_> {
                 return None;
             }
             let text = self.content(field, &shown.content);
-            let tone = match &shown.content {
-                FieldContent::One(Value::Text(option)) if grade.is_some_and(|grade| grade.id == field.id) => {
-                    Some(Tone::of_grade(field, option))
-                }
-                _ => None,
-            };
+            let option =
+                if let FieldContent::One(Value::Text(option)) = &shown.content { Some(option) } else { None };
+            let option = option.filter(|_| grade.is_some_and(|grade| grade.id == field.id));
+            let tone = option.map(|option| Tone::of_grade(field, option));
             let writer = shown.values.first().or_else(|| self.text_writer(shown));
             Some(Shown {
                 label: field_title(self.v, field).to_owned(),
@@ -448,7 +446,7 @@ pub(super) fn plain(value: &Value) -> String {
     match value.to_json() {
         Json::Null => String::new(),
         Json::String(text) => text,
-        other => other.to_string(),
+        other @ (Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_)) => other.to_string(),
     }
 }
 

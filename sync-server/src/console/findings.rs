@@ -70,7 +70,7 @@ pub(crate) async fn board(State(app): State<App>, visit: Visit) -> Result<Respon
     })?;
     let base = Filter {
         definition: Some(ledger.id.clone()),
-        project: listing::unit(&visit)?,
+        project: visit.look().unit()?,
         owner_dept: visit.asked.text("dept").map(str::to_owned),
         text: visit.asked.text("q").map(str::to_owned),
         order: Order::Due,

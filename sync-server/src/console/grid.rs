@@ -6,9 +6,9 @@ use xunyuan_core::projection::Order;
 use xunyuan_core::report::{self, Cell, Column, Table};
 
 use super::answer::download;
-use super::asked::{Asked, ROWS, refused};
 use super::tone::Tone;
 use super::visit::Visit;
+use crate::asked::{Asked, ROWS, refused};
 use crate::problem::Problem;
 
 /// Rows that a file takes.

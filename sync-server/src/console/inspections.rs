@@ -9,7 +9,6 @@ use xunyuan_core::report::Cell;
 use xunyuan_core::rules::sheet::InspectionState;
 
 use super::answer::Page;
-use super::asked::refused;
 use super::grid::{FilterPart, Grid, GridCell, GridRow, Head};
 use super::ledgers::nothing;
 use super::listing::{self, address};
@@ -18,6 +17,7 @@ use super::sheet::verdict;
 use super::tone::Tone;
 use super::visit::Visit;
 use crate::app::App;
+use crate::asked::refused;
 use crate::problem::Problem;
 
 #[derive(Template)]

@@ -1,66 +1,24 @@
 //! Lists of records: what an address asks for as a filter, and records as rows.
 
-use jiff::civil::Date;
 use serde_json::Value as Json;
 use xunyuan_core::definition::{ColumnKind, Element, Field, FieldType, Ledger, Target, Title};
-use xunyuan_core::id::{DocumentId, UserId};
+use xunyuan_core::id::DocumentId;
 use xunyuan_core::projection::{Filter, Order, Row, RowKind};
 use xunyuan_core::report::Names;
 
-use super::asked::{Asked, refused};
 use super::grid::{FilterPart, Grid, GridCell, GridRow, Head};
 use super::tone::{Tone, grade_of};
 use super::visit::Visit;
+use crate::asked::{Asked, FIELD};
 use crate::hub::Listed;
 use crate::problem::Problem;
 
-/// Prefix of a filter by a field of the ledger.
-const FIELD: &str = "f.";
 /// Columns of a ledger's own fields in a list.
 const OWN_COLUMNS_MAX: usize = 3;
 
 /// The filter that an address asks for, within a kind of records.
 pub(crate) fn filter(visit: &Visit, kind: RowKind, definition: Option<&str>) -> Result<Filter, Problem> {
-    let asked = &visit.asked;
-    let (order, reversed) = asked.order()?;
-    let (offset, limit) = Grid::window(asked)?;
-    let day = |name: &str| -> Result<Option<Date>, Problem> { asked.day(name) };
-    let mut filter = Filter {
-        kind: Some(kind),
-        definition: definition.map(str::to_owned),
-        project: unit(visit)?,
-        state: asked.text("state").map(str::to_owned),
-        overdue_at_ms: asked.flag("overdue").then_some(visit.now_ms),
-        mine: asked.flag("mine").then(|| visit.user().clone()),
-        handler: asked.text("handler").map(UserId::new),
-        owner_dept: asked.text("dept").map(str::to_owned),
-        since_ms: day("since")?.map(|day| visit.zone.start_ms(day)),
-        until_ms: day("until")?.map(|day| visit.zone.end_ms(day)),
-        open_only: asked.flag("open"),
-        undecided_only: asked.flag("undecided"),
-        result: asked.one_of("result", &["pass", "fail"])?.map(str::to_owned),
-        text: asked.text("q").map(str::to_owned),
-        order,
-        reversed,
-        limit: Some(limit),
-        offset,
-        ..Filter::default()
-    };
-    let ledger = definition.and_then(|id| visit.catalog().latest_ledger(id));
-    for field in ledger.iter().flat_map(|ledger| &ledger.fields) {
-        if let Some(value) = asked.text(&format!("{FIELD}{}", field.id)) {
-            filter.fields.push((field.id.clone(), value.to_owned()));
-        }
-    }
-    Ok(filter)
-}
-
-/// The unit that is asked for: one of those that the person sees.
-pub(crate) fn unit(visit: &Visit) -> Result<Option<String>, Problem> {
-    match visit.asked.text("project") {
-        Some(unit) if !visit.sight.units().contains(&unit) => Err(refused("project", "project")),
-        unit => Ok(unit.map(str::to_owned)),
-    }
+    visit.look().records(Some(kind), definition, Grid::window(&visit.asked)?)
 }
 
 /// The choice of units, where there is one.
@@ -207,14 +165,12 @@ impl<'l> Columns<'l> {
         let grade = grade_of(self.ledger);
         let own = self.own.iter().map(|field| {
             let value = fields.get(&field.id).unwrap_or(&Json::Null);
-            let cell = match value {
-                Json::Array(elements) => {
-                    let all = elements.iter().filter_map(Json::as_str);
-                    let all: Vec<String> =
-                        all.map(|one| names.element_said(&visit.zone, field, one)).collect();
-                    GridCell::text(all.join(visit.t("、", ", ")))
-                }
-                one => GridCell::text(names.said(&visit.zone, field, one)),
+            let cell = if let Some(elements) = value.as_array() {
+                let all = elements.iter().filter_map(Json::as_str);
+                let all: Vec<String> = all.map(|one| names.element_said(&visit.zone, field, one)).collect();
+                GridCell::text(all.join(visit.t("、", ", ")))
+            } else {
+                GridCell::text(names.said(&visit.zone, field, value))
             };
             match value.as_str().filter(|_| grade.is_some_and(|grade| grade.id == field.id)) {
                 Some(option) => cell.toned(Tone::of_grade(field, option)),

@@ -7,7 +7,6 @@
 
 mod account;
 mod answer;
-mod asked;
 mod assets;
 mod audit;
 mod begin;
@@ -38,6 +37,7 @@ mod refusals;
 mod reports;
 mod sheet;
 mod sign_in;
+mod tokens;
 mod tone;
 mod visit;
 
@@ -70,6 +70,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/account", get(account::show))
         .route("/account/password", post(account::password))
         .route("/account/factor", post(account::factor))
+        .route("/account/tokens", get(tokens::show).post(tokens::create))
+        .route("/account/tokens/{id}/revoke", post(tokens::revoke))
         .route("/reports", get(reports::all))
         .route("/reports/{id}", get(reports::one))
         .route(

@@ -195,9 +195,8 @@ async fn deed(
         }
     };
     let seen = typed.text("seen").split(' ').filter_map(|hash| ChangeHash::from_str(hash).ok()).collect();
-    let failure = match perform(app, &visit, Action::On { document, seen, deed }).await {
-        Ok(_) => return Ok(Redirect::to(&format!("{}?saved=1", address(document))).into_response()),
-        Err(failure) => failure,
+    let Err(failure) = perform(app, &visit, Action::On { document, seen, deed }).await else {
+        return Ok(Redirect::to(&format!("{}?saved=1", address(document))).into_response());
     };
     let (said, is_moved) = told(failure)?;
     page(app, &visit, document, Some(Left { form, typed, said, is_moved })).await

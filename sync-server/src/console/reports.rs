@@ -6,17 +6,15 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
-use std::str::FromStr as _;
 use xunyuan_core::definition::Report;
-use xunyuan_core::error::{Error, ErrorKind};
-use xunyuan_core::id::DocumentId;
-use xunyuan_core::report::{self, Period, Request, Table};
+use xunyuan_core::error::ErrorKind;
+use xunyuan_core::report::{self, Request, Table};
 
 use super::answer::{Page, download};
-use super::asked::{Asked, refused};
 use super::nav::Area;
 use super::visit::Visit;
 use crate::app::App;
+use crate::asked::Asked;
 use crate::problem::Problem;
 
 /// Rows of a report that its preview shows.
@@ -99,28 +97,12 @@ pub(crate) async fn one(
     Path(id): Path<String>,
     visit: Visit,
 ) -> Result<Response, Problem> {
-    let found = visit.sight.reports().into_iter().find(|(report, _)| report.id == id);
-    let (report, units) = found.map(|(report, units)| (report.clone(), units)).ok_or_else(no_report)?;
-    let is_whole = visit.sight.is_whole(&units);
-    let asked = &visit.asked;
-    let project = match asked.text("project") {
-        Some(project) if !units.iter().any(|unit| unit == project) => return Err(no_report()),
-        Some(project) => Some(project.to_owned()),
-        None if is_whole => None,
-        None => units.first().cloned(),
-    };
-    let period = asked.text("period").map(Period::parse).transpose().map_err(|error| Problem::of(&error))?;
-    let record = asked.text("record").map(DocumentId::from_str).transpose();
-    let format = asked.one_of("format", &["xlsx", "csv", "html"])?.map(str::to_owned);
-    let request = Request {
-        report: id,
-        project: project.clone(),
-        period,
-        record: record.map_err(|_| refused("record", "record"))?,
-        now_ms: visit.now_ms,
-        english: visit.lang.english,
-        sheets: format.as_deref() == Some("html"),
-    };
+    let look = visit.look();
+    let (report, units) = look.report(&id)?;
+    let format = visit.asked.one_of("format", &["xlsx", "csv", "html"])?.map(str::to_owned);
+    let request = look.report_request(&id, &units, visit.lang.english)?;
+    let project = request.project.clone();
+    let request = Request { sheets: format.as_deref() == Some("html"), ..request };
     let made = visit.read(&app, move |sight| Ok(sight.report(&request))).await?;
     match (made, format) {
         (Ok(table), Some(format)) => as_file(&visit, &table, &format),
@@ -134,14 +116,6 @@ pub(crate) async fn one(
     }
 }
 
-fn no_report() -> Problem {
-    Problem::of(&Error::new(
-        ErrorKind::NotFound,
-        "没有这份报表,或其内容超出您的权限范围",
-        "there is no such report, or it reaches beyond what you may see",
-    ))
-}
-
 fn preview(
     visit: &Visit,
     report: &Report,
@@ -153,7 +127,7 @@ fn preview(
     let english = visit.lang.english;
     let is_number = |place: usize| {
         let kind = table.and_then(|table| table.columns.get(place)).map(|column| column.kind);
-        kind.is_some_and(|kind| super::grid::is_figure(kind))
+        kind.is_some_and(super::grid::is_figure)
     };
     let line = |cells: &Vec<report::Cell>| -> Line {
         cells.iter().enumerate().map(|(place, cell)| (cell.text(english), is_number(place))).collect()

@@ -8,12 +8,12 @@ use xunyuan_core::error::{Error, Sentence};
 use xunyuan_core::id::UserId;
 
 use super::answer::{Page, with_status};
-use super::asked::Asked;
 use super::assets;
 use super::lang::{self, Lang};
 use super::qr;
 use super::visit::Sent;
 use crate::app::App;
+use crate::asked::Asked;
 use crate::auth::{self, Cookie, Fields, Half, HalfSent, SecondFactor, Step, Weakness};
 use crate::problem::Problem;
 

@@ -11,11 +11,11 @@ use xunyuan_core::id::{DefinitionRef, UserId};
 use xunyuan_core::report::{Names, Zone};
 use xunyuan_core::rules::sheet::InspectionState;
 
-use super::asked::Asked;
 use super::assets;
 use super::lang::Lang;
 use super::nav::{self, Area, NavItem};
 use crate::app::App;
+use crate::asked::{Asked, Look};
 use crate::auth::{Fields, File, Person, Policy, Posted, Uploaded};
 use crate::hub::{SERVER_USER, Session, Sight};
 use crate::problem::Problem;
@@ -51,6 +51,11 @@ impl Visit {
     ) -> Result<T, Problem> {
         let sight = self.sight.clone();
         app.call(move |_, _| work(&sight)).await?.map_err(|error| Problem::of(&error))
+    }
+
+    /// What is asked for, by whom and when.
+    pub(crate) const fn look(&self) -> Look<'_> {
+        Look { asked: &self.asked, sight: &self.sight, zone: &self.zone, now_ms: self.now_ms }
     }
 
     pub(crate) fn user(&self) -> &UserId {

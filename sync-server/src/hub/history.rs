@@ -1,14 +1,20 @@
 //! The history of one record as the log proves it: every change with who, when and where it stands.
 
+use data_encoding::HEXLOWER;
+use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
-
 use xunyuan_core::document::model::{Edit, Value};
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::{ChangeHash, DocumentId, ScopeId, UserId};
+use xunyuan_core::limits::CLOCK_SKEW_SUSPICIOUS_MS;
+use xunyuan_core::time::rfc3339;
 
 use super::Hub;
 use super::cache::{Held, changes_of};
 use super::store;
+
+/// Local time of a history, minutes from UTC: the branch's.
+const UTC_OFFSET_MIN: i16 = 480;
 
 /// One change of a record.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +50,40 @@ pub struct Said {
     pub data: BTreeMap<String, Value>,
     /// Device time, milliseconds since 1970; `None` for a shared text, whose mark has it.
     pub at_ms: Option<i64>,
+}
+
+impl LoggedChange {
+    /// For programs: who, when, and what in the log proves it.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let said = self.said.iter().map(|said| {
+            let data: Map<String, Json> = said.data.iter().map(|(k, v)| (k.clone(), v.to_json())).collect();
+            json!({
+                "what": said.what,
+                "value": said.value.to_json(),
+                "data": data,
+                "device_time": said.at_ms.map(|at_ms| rfc3339(at_ms, UTC_OFFSET_MIN)),
+            })
+        });
+        json!({
+            "hash": self.hash.to_string(),
+            "user": self.user,
+            "device": self.device,
+            "skew_ms": self.skew_ms,
+            "skew_suspicious": self.is_suspicious(),
+            "received": rfc3339(self.received_at_ms, UTC_OFFSET_MIN),
+            "log": {"scope": self.scope, "seq": self.seq, "chain": HEXLOWER.encode(&self.chain)},
+            "said": said.collect::<Vec<_>>(),
+        })
+    }
+
+    /// True where the device's clock was far off, or shows a time after the change had arrived.
+    #[must_use]
+    pub fn is_suspicious(&self) -> bool {
+        let latest = self.said.iter().filter_map(|said| said.at_ms).max();
+        let ahead = latest.is_some_and(|at_ms| at_ms - self.received_at_ms > CLOCK_SKEW_SUSPICIOUS_MS);
+        ahead || self.skew_ms.is_some_and(|skew_ms| skew_ms.saturating_abs() > CLOCK_SKEW_SUSPICIOUS_MS)
+    }
 }
 
 impl Hub {

@@ -32,6 +32,7 @@ mod sight;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod verify;
 mod writer;
 
@@ -59,9 +60,11 @@ pub use exchange::ExchangeFailure;
 pub use files::{Cleared, FileFailure, FileInfo, FileShown, FilesReport, Incomplete, Packed, Upload};
 pub use history::{LoggedChange, Said};
 pub use shared::{Poke, SERVER_USER};
-pub use sight::{DutyWish, Listed, Page, Seen, Sight};
+pub use sight::{Changed, DutyWish, Feed, FeedFailure, Listed, Page, Seen, Sight};
 pub use store::account::{Account, Session};
 pub use store::log::LogLine;
+pub use store::token::{Right, Token};
+pub use tokens::{MadeToken, TokenFailure, TokenWish};
 pub use verify::{BadRow, VerifyReport};
 
 use crate::vault::{Vault, VaultOptions};

@@ -93,7 +93,7 @@ impl<'s> Browser<'s> {
         let page = self.get(from);
         let csrf = page.hidden("csrf");
         let mut all = vec![("csrf", csrf.as_str())];
-        let seen = page.body.contains("name=\"seen\"").then(|| page.hidden("seen")).unwrap_or_default();
+        let seen = if page.body.contains("name=\"seen\"") { page.hidden("seen") } else { String::new() };
         all.push(("seen", &seen));
         all.extend_from_slice(fields);
         self.post(path, &all)
@@ -539,4 +539,41 @@ fn a_list_is_taken_home_as_it_is_shown() {
     );
     assert_eq!(xlsx.status, 200);
     assert!(xlsx.header("content-type").contains("spreadsheetml"));
+}
+
+#[test]
+fn a_person_makes_a_token_with_the_password_sees_it_once_and_revokes_it() {
+    let server = server();
+    let desk = Browser::of(&server, DESK);
+    let page = "/account/tokens";
+    let wrong = desk.send(
+        page,
+        page,
+        &[("present", "guess"), ("name", "BI"), ("right", "records:read"), ("days", "30")],
+    );
+    assert_eq!((wrong.status, wrong.body.contains("xyt_")), (422, false));
+    let none = desk.send(page, page, &[("present", PASSWORD), ("name", "BI"), ("days", "30")]);
+    assert_eq!(none.status, 422);
+    let made = desk.send(
+        page,
+        page,
+        &[("present", PASSWORD), ("name", "<script>"), ("right", "records:read"), ("days", "30")],
+    );
+    assert_eq!(made.status, 200);
+    assert!(!made.body.contains("<script>"), "{}", made.body);
+    let (_, rest) = made.body.split_once("id=\"made\">").unwrap();
+    let token = rest.split('<').next().unwrap().to_owned();
+    let status = |token: &str| {
+        let asked = server.agent.get(server.url("/v1/records"));
+        asked.header("Authorization", format!("Bearer {token}")).call().unwrap().status().as_u16()
+    };
+    assert_eq!(status(&token), 200);
+    assert!(!desk.get(page).body.contains(&token));
+    let id = server.hub.tokens(Some(&UserId::new(DESK))).unwrap()[0].id.clone();
+    let path = format!("/account/tokens/{id}/revoke");
+    // Somebody else's token is not there for the person who asks.
+    assert_eq!(Browser::of(&server, MANAGER).send(page, &path, &[]).status, 404);
+    assert_eq!(status(&token), 200);
+    assert_eq!(desk.send(page, &path, &[]).status, 303);
+    assert_eq!(status(&token), 401);
 }

@@ -28,6 +28,7 @@ use xunyuan_core::wire::message::{Directive, Health, PROTOCOL, Reply, Request, S
 
 mod console;
 mod door;
+mod programs;
 
 const NOW_MS: i64 = 1_795_395_600_000;
 const PERSON: &str = "u.fd01";

@@ -55,7 +55,7 @@ pub(super) fn measure(table: &mut Table, entries: usize) {
             .with("first_ms", first_ms)
             .with("slowest_again_ms", again_ms)
             .with("cpu_ms", cpu_ms)
-            .mark(first_ms <= mark, &format!("{mark} ms, the first time"));
+            .mark(first_ms <= mark, format!("{mark} ms, the first time"));
         table.add(line);
     }
 }

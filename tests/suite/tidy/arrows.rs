@@ -74,10 +74,11 @@ const SERVER_ROOMS: &[(&str, &[&str])] = &[
     ("metrics", &["hub"]),
     ("door", &["config", "metrics", "problem"]),
     ("app", &["clock", "config", "door", "hub", "metrics", "problem"]),
+    ("asked", &["hub", "problem"]),
     ("auth", &["app", "config", "hub", "problem"]),
     ("hints", &["app", "hub", "problem"]),
-    ("api", &["app", "auth", "hints", "hub", "metrics", "problem", "vault"]),
-    ("console", &["app", "auth", "hints", "hub", "problem"]),
+    ("api", &["app", "asked", "auth", "hints", "hub", "metrics", "problem", "vault"]),
+    ("console", &["app", "asked", "auth", "hints", "hub", "problem"]),
     ("routes", &["api", "app", "console", "problem"]),
     ("serve", &["app", "door", "hub", "routes"]),
     ("command", &["app", "clock", "config", "demo", "door", "hub", "import", "serve"]),
@@ -118,7 +119,7 @@ const BINDINGS_CRATES: &[(&str, &[&str])] = &[
 
 /// Crates that only some rooms of the server may name.
 const SERVER_CRATES: &[(&str, &[&str])] = &[
-    ("axum", &["api", "app", "auth", "console", "door", "hints", "problem", "routes", "serve"]),
+    ("axum", &["api", "app", "asked", "auth", "console", "door", "hints", "problem", "routes", "serve"]),
     ("askama", &["console"]),
     ("argon2", &["auth"]),
     ("rcgen", &["door"]),

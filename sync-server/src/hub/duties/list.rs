@@ -1,6 +1,7 @@
 //! Duties as the branch lists them.
 
 use rusqlite::Connection;
+use serde_json::{Value, json};
 use xunyuan_core::definition::Title;
 use xunyuan_core::duty::{Days, Duty, Outcome, Record, Status, part_of};
 use xunyuan_core::error::Error;
@@ -68,6 +69,31 @@ impl Hub {
 }
 
 impl DutyView {
+    /// For programs: ids and times as they are.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let duty = &self.duty;
+        json!({
+            "key": duty.key,
+            "rule": duty.rule,
+            "title": { "zh": self.title.zh, "en": self.title.en },
+            "unit": duty.unit,
+            "about": duty.subject.id(),
+            "document": duty.subject.document().map(|document| document.to_string()),
+            "number": self.number,
+            "part": self.part.as_ref().map(|part| json!({ "zh": part.zh, "en": part.en })),
+            "owners": duty.owners.iter().map(|owner| owner.id()).collect::<Vec<_>>(),
+            "period": duty.period,
+            "opens_ms": duty.opens_ms,
+            "due_ms": duty.due_ms,
+            "status": self.status.id(),
+            "done_ms": self.done_ms,
+            "received_ms": self.received_ms,
+            "clock_suspicious": self.is_suspicious,
+            "steps": self.steps,
+        })
+    }
+
     /// Rows as they stand at `now_ms`; those of rules that are no longer in force are left out.
     pub(in crate::hub) fn of_rows(
         conn: &Connection,

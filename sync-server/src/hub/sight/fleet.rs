@@ -12,11 +12,11 @@ use crate::hub::store;
 use crate::hub::store::refusal::Within;
 
 impl Sight {
-    /// True for a person with a role that reaches the whole branch.
+    /// True for a person with a role that reaches the whole branch, where all of it is looked at.
     #[must_use]
     pub fn reaches_branch(&self) -> bool {
         let roles = self.catalog.user_roles(&self.user);
-        roles.iter().any(|role| matches!(role.scope, RoleScope::Branch | RoleScope::Audit))
+        !self.is_part && roles.iter().any(|role| matches!(role.scope, RoleScope::Branch | RoleScope::Audit))
     }
 
     /// True when the person may know how somebody works: everybody at the branch, colleagues of the same

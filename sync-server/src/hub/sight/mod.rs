@@ -6,6 +6,7 @@
 
 mod audit;
 mod duties;
+mod feed;
 mod fleet;
 mod reports;
 mod tiles;
@@ -24,6 +25,7 @@ use super::history::LoggedChange;
 use super::{Hub, store};
 
 pub use duties::DutyWish;
+pub use feed::{Changed, Feed, FeedFailure};
 
 /// Rows up to which a list is counted: beyond, it only says that there are more.
 const COUNT_MAX: u32 = 10_000;
@@ -35,6 +37,8 @@ pub struct Sight {
     catalog: Arc<Catalog>,
     user: UserId,
     scopes: Vec<ScopeId>,
+    /// True where only some of the person's units are looked at: then nothing of the branch as a whole is seen.
+    is_part: bool,
 }
 
 /// A record in a list, with what its fields hold.
@@ -73,7 +77,7 @@ impl Hub {
     #[must_use]
     pub fn sight(&self, user: &UserId) -> Sight {
         let catalog = self.catalog();
-        Sight { hub: self.clone(), user: user.clone(), scopes: catalog.grants(user), catalog }
+        Sight { hub: self.clone(), user: user.clone(), scopes: catalog.grants(user), catalog, is_part: false }
     }
 }
 
@@ -100,6 +104,16 @@ impl Sight {
     #[must_use]
     pub fn sees_stream(&self, stream: &str) -> bool {
         self.scopes.iter().any(|scope| scope.stream() == stream)
+    }
+
+    /// The same within some units alone; within all of the person's where none is named.
+    #[must_use]
+    pub fn within(mut self, units: &[String]) -> Self {
+        if !units.is_empty() {
+            self.scopes.retain(|scope| units.iter().any(|unit| unit == scope.unit()));
+            self.is_part = true;
+        }
+        self
     }
 
     /// The units, projects and branch, of which anything is seen.

@@ -1,6 +1,6 @@
 //! The append-only log: one row per signed run or definition version.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use xunyuan_core::error::Error;
 use xunyuan_core::id::{
     ActorId, ChangeHash, ContentHash, DefinitionRef, DeviceId, DocumentId, ScopeId, UserId,
@@ -281,6 +281,39 @@ pub struct LogLine {
     pub last_hash: ChangeHash,
     /// The chain at this row.
     pub chain: [u8; 32],
+}
+
+/// The last row of all logs, in the order in which the branch took them in; 0 before the first.
+pub(crate) fn last_id(conn: &Connection) -> Result<i64, Error> {
+    Ok(conn.prepare_cached("SELECT coalesce(max(id), 0) FROM log")?.query_row([], |row| row.get(0))?)
+}
+
+/// Documents whose newest row lies behind `after` and not behind `up_to`, each with the place of that row, in the
+/// order of the places, at most `most`.
+pub(crate) fn changed(
+    conn: &Connection,
+    scopes: &[ScopeId],
+    definition: Option<&str>,
+    (after, up_to): (i64, i64),
+    most: u32,
+) -> Result<Vec<(i64, DocumentId)>, Error> {
+    let marks = vec!["?"; scopes.len()].join(", ");
+    let of = if definition.is_some() {
+        "AND l.document IN (SELECT document FROM document WHERE document = l.document AND definition = ?)"
+    } else {
+        ""
+    };
+    let sql = format!(
+        "SELECT l.id, l.document FROM log AS l WHERE l.id > {after} AND l.id <= {up_to} AND l.kind = {RUN}
+         AND l.scope IN ({marks}) {of}
+         AND NOT EXISTS (SELECT 1 FROM log AS n WHERE n.document = l.document AND n.id > l.id)
+         ORDER BY l.id LIMIT {most}"
+    );
+    let mut select = conn.prepare(&sql)?;
+    let values = scopes.iter().map(ScopeId::as_str).chain(definition);
+    let rows =
+        select.query_map(params_from_iter(values), |row| Ok((row.get(0)?, DocumentId(row.get(1)?))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Rows of a scope, the latest first.

@@ -18,6 +18,7 @@ pub(crate) mod refusal;
 mod schema;
 pub(crate) mod scope;
 pub(crate) mod server;
+pub(crate) mod token;
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;

@@ -20,6 +20,7 @@ pub(super) const STEPS: &[&str] = &[
     COMPACTION,
     projection::GRADE_SCHEMA,
     CONSOLE,
+    PROGRAMS,
 ];
 
 /// The log and what stands around it.
@@ -348,4 +349,22 @@ CREATE INDEX projected_by_state ON projected (definition, scope, terminal, state
 CREATE INDEX projected_by_update ON projected (definition, updated_at_ms, document);
 CREATE INDEX duty_by_status ON duty (status, rule, unit, due_ms);
 CREATE INDEX projected_undecided ON projected (definition, scope) WHERE clashes > 0 OR contested > 0;
+";
+
+/// Programs of others: what they read with, and where they are told of events.
+const PROGRAMS: &str = "
+CREATE TABLE token (
+    -- What a program reads with, in the name of a person.
+    id TEXT PRIMARY KEY,               -- names it where it is listed; opens nothing
+    token_hash BLOB NOT NULL UNIQUE,   -- SHA-256 of the token; the token itself is nowhere
+    user TEXT NOT NULL,
+    name TEXT NOT NULL,                -- what it is for, in the person's words
+    rights TEXT NOT NULL,              -- separated by spaces
+    units TEXT NOT NULL,               -- projects that it is limited to, separated by spaces; empty for all
+    created_at_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    used_at_ms INTEGER,                -- to a few minutes; null before the first use
+    revoked_at_ms INTEGER              -- null while it opens anything
+) STRICT, WITHOUT ROWID;
+CREATE INDEX token_by_user ON token (user, created_at_ms);
 ";

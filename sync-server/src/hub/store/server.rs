@@ -80,6 +80,7 @@ fn note_epoch(conn: &Connection, epoch: u64) -> Result<(), Error> {
 fn put_epoch(conn: &Connection, epoch: u64) -> Result<(), Error> {
     conn.execute("UPDATE server SET epoch = ?1, is_backup = 0", [epoch.to_be_bytes()])?;
     conn.execute("UPDATE scope SET cut_seq = seq, cut_chain = chain", [])?;
+    super::token::end_all(conn)?;
     super::account::end_all_sessions(conn)
 }
 

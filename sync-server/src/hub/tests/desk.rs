@@ -40,10 +40,7 @@ fn seen(hub: &Hub, user: &str, document: DocumentId) -> Seen {
 }
 
 fn caller(seen: &Seen) -> String {
-    match &seen.model.register("field/caller_name").unwrap().winner.value {
-        Value::Text(name) => name.clone(),
-        other => panic!("{other:?}"),
-    }
+    seen.model.text("field/caller_name").unwrap().to_owned()
 }
 
 #[test]

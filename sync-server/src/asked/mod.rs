@@ -1,5 +1,10 @@
-//! What the address of a page asks for: read whole, refused where it cannot be understood, and written again
-//! with one thing changed.
+//! What an address asks for, of a page or of the interface for programs.
+//!
+//! Receives the path and what stands behind the question mark; hands on values, filters over records and duties,
+//! and requests for reports, or the refusal of what cannot be understood; writes the address again with one thing
+//! changed. Pages and programs ask alike, so that both see the same. Forbids reading the branch.
+
+mod look;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -11,8 +16,10 @@ use xunyuan_core::projection::Order;
 
 use crate::problem::Problem;
 
+pub(crate) use look::{FIELD, Look};
+
 /// Rows on a page.
-pub(super) const ROWS: u32 = 50;
+pub(crate) const ROWS: u32 = 50;
 /// Longest value of a filter, characters.
 const VALUE_CHARS_MAX: usize = 200;
 
@@ -20,7 +27,7 @@ const VALUE_CHARS_MAX: usize = 200;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) path: String,
-    pub(super) pairs: Vec<(String, String)>,
+    pub(crate) pairs: Vec<(String, String)>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Asked {
@@ -34,9 +41,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 
 impl Asked {
     /// Reads an address.
-    pub(super) fn read(path: &str, query: &str) -> Result<Self, Problem> {
-        let pairs: Vec<(String, String)> =
-            serde_urlencoded::from_str(query).map_err(|_| refused("查询条件", "query"))?;
+    pub(crate) fn read(path: &str, query: &str) -> Result<Self, Problem> {
+        Self::of(path, serde_urlencoded::from_str(query).map_err(|_| refused("查询条件", "query"))?)
+    }
+
+    /// What the pairs of an address ask for.
+    ///
+    /// # Errors
+    /// 400 where a value is longer than any filter.
+    pub(crate) fn of(path: &str, pairs: Vec<(String, String)>) -> Result<Self, Problem> {
         let pairs: Vec<(String, String)> = pairs
             .into_iter()
             .map(|(name, value)| (name, value.trim().to_owned()))
@@ -55,6 +68,11 @@ impl Asked {
     /// A value; `None` where it is not given or empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What is asked for, by name.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.pairs.iter().map(|(name, _)| name.as_str())
     }
 
     /// A value as it is, for a field of the filter form.
