@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use xunyuan_core::wire::pin::Pin;
 
 use crate::clock::Clock;
-use crate::config::{LimitConfig, SecondFactorPolicy};
+use crate::config::{HookConfig, LimitConfig, SecondFactorPolicy};
 use crate::door::Shown;
 use crate::hub::{Hub, VerifyReport};
 use crate::metrics::{Held, Metrics};
@@ -60,6 +60,8 @@ pub struct App {
     pub shown: Option<Arc<Shown>>,
     /// How people reach the console.
     pub console: Arc<Console>,
+    /// How other programs are told of events.
+    pub hooks: HookConfig,
     /// A check of the whole log.
     pub verification: Arc<Verification>,
     slots: Arc<Semaphore>,
@@ -96,6 +98,7 @@ impl App {
             shown: None,
             console: Arc::new(console),
             verification: Arc::default(),
+            hooks: HookConfig::default(),
             limits,
             stopping,
         };
@@ -213,6 +216,12 @@ impl App {
             Problem::busy()
         })?;
         Ok(Listening { _place: place, _counted: self.metrics.listening() })
+    }
+
+    /// True once the server is told to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
     }
 
     /// Resolves when the server is told to stop.

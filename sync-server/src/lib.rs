@@ -13,6 +13,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 mod console;
+mod courier;
 pub mod demo;
 pub mod door;
 mod hints;

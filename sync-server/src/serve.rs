@@ -6,6 +6,7 @@ use tracing::{info, warn};
 use xunyuan_core::error::{Error, ErrorKind};
 
 use crate::app::{App, Stop};
+use crate::courier;
 use crate::door::Door;
 use crate::hub::Hub;
 use crate::routes;
@@ -28,6 +29,7 @@ pub async fn serve(
     let router = routes::router(app.clone());
     let looking = tokio::spawn(look_after_duties(app.clone()));
     let clearing = tokio::spawn(clear_files(app.clone()));
+    let carrying = tokio::spawn(courier::carry(app.clone()));
     let stopped = app.stopped();
     let serving = axum::serve(door, router).with_graceful_shutdown(async move {
         until.await;
@@ -48,6 +50,7 @@ pub async fn serve(
     }
     looking.abort();
     clearing.abort();
+    carrying.abort();
     if !app.idle().await {
         warn!("calls of the hub were still running after the grace period");
     }

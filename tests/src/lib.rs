@@ -19,6 +19,7 @@ pub mod oracle;
 pub mod people;
 pub mod photos;
 pub mod process;
+pub mod receiver;
 pub mod records;
 pub mod revisions;
 pub mod seed;

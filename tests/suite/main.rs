@@ -32,6 +32,8 @@ mod poison;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
+mod programs;
+#[cfg(test)]
 mod repair;
 #[cfg(test)]
 mod reports;

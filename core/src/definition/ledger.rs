@@ -160,6 +160,12 @@ impl Ledger {
         self.who.is_empty() || self.who.iter().any(|role| roles.contains(role))
     }
 
+    /// The field that says how grave an entry is: a choice of which the highest counts.
+    #[must_use]
+    pub fn grade(&self) -> Option<&Field> {
+        self.fields.iter().find(|field| field.is_choice() && field.merge() == MergePolicy::Max)
+    }
+
     /// The field with this id.
     #[must_use]
     pub fn field(&self, id: &str) -> Option<&Field> {

@@ -12,7 +12,7 @@ use super::{facts, timeline, words};
 use crate::definition::Catalog;
 use crate::definition::Checklist;
 use crate::definition::Ledger;
-use crate::definition::{Element, Field, FieldType, MergePolicy, Target};
+use crate::definition::{Element, Field, FieldType, Target};
 use crate::document::model::{Model, Register, Value};
 use crate::error::{Error, ErrorKind};
 use crate::id::{DocumentId, ScopeId, UserId};
@@ -168,8 +168,7 @@ fn fill_entry(row: &mut Row, model: &Model, ledger: &Ledger, view: &EntryView) {
     if let Some(FieldContent::One(Value::Text(dept))) = of(OWNER_DEPT_FIELD) {
         row.owner_dept = Some(dept.clone());
     }
-    let grade = ledger.fields.iter().find(|field| field.is_choice() && field.merge() == MergePolicy::Max);
-    if let Some(FieldContent::One(Value::Text(option))) = grade.and_then(|field| of(&field.id)) {
+    if let Some(FieldContent::One(Value::Text(option))) = ledger.grade().and_then(|field| of(&field.id)) {
         row.grade = Some(option.clone());
     }
     let ends = |event: &&EventView| event.to.as_ref() == Some(&view.state) && !event.is_contested;

@@ -17,7 +17,9 @@ pub use device::{Caller, Contact};
 pub(crate) use device::{revoked, token_of};
 pub use password::hash as password_hash;
 pub(crate) use password::{Weakness, stored, weakness};
-pub(crate) use person::{Half, ManageDevices, ManagePeople, PublishDefinitions, ReadAudit, cookie_of};
+pub(crate) use person::{
+    Half, ManageDevices, ManageHooks, ManagePeople, PublishDefinitions, ReadAudit, cookie_of,
+};
 pub use person::{Person, Policy};
 pub(crate) use posted::{Fields, File, HalfSent, Posted, UPLOAD_BYTES_MAX, Uploaded};
 pub use program::{Needed, Program};

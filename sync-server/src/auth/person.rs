@@ -52,6 +52,8 @@ abilities! {
     ManagePeople = "manage:people";
     /// May publish definitions and the organisation.
     PublishDefinitions = "publish:definitions";
+    /// May say which programs are told what happens here: as far-reaching as a publication.
+    ManageHooks = "publish:definitions";
     /// May have every chain and signature checked.
     ReadAudit = "read:audit";
 }

@@ -7,6 +7,7 @@
 mod definitions;
 mod duties;
 mod history;
+mod hooks;
 mod imports;
 mod organisation;
 pub mod output;
@@ -80,6 +81,9 @@ enum Command {
     /// 访问令牌:其他软件读取数据用 · Access tokens, with which other programs read
     #[command(subcommand)]
     Token(tokens::Command),
+    /// 推送:把事件告诉其他软件或机器人 · Webhooks: events told to other programs and robots
+    #[command(subcommand)]
+    Webhook(hooks::Command),
     /// 设备:最近联系、未同步、版本、时钟 · Devices: last seen, pending, versions, skew
     Devices,
     /// 责任清单:谁在何时前该做什么,现在怎样 · Duties: who owes what by when, and how it stands
@@ -283,6 +287,7 @@ fn perform(command: Command, context: &Context) -> Result<Report, Error> {
         Command::Revoke { device } => people::revoke(context, &device),
         Command::User(command) => users::run(context, &command),
         Command::Token(command) => tokens::run(context, &command),
+        Command::Webhook(command) => hooks::run(context, &command),
         Command::Devices => people::devices(context),
         Command::Duties(arguments) => duties::list(context, &arguments),
         Command::Refusals { limit } => people::refusals(context, limit),

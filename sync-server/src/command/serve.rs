@@ -58,6 +58,7 @@ async fn listen(context: &Context, hub: &Hub) -> Result<Report, Error> {
     let console = console(config, address, shown.is_some());
     let (mut app, stop) = App::new(hub.clone(), context.clock.clone(), config.limits.clone(), console);
     app.shown.clone_from(&shown);
+    app.hooks.clone_from(&config.webhooks);
     let door = Door::new(listener, shown.as_ref(), &config.limits, &app.metrics)?;
     let until = serve::signalled()?;
     let here = Here {

@@ -12,9 +12,11 @@ use xunyuan_core::error::{Error, ErrorKind};
 
 mod files;
 mod flags;
+mod hooks;
 
 pub use files::{FileConfig, FileStore};
 pub use flags::Flags;
+pub use hooks::{HookConfig, HookTargets};
 
 /// The file that is read when neither `--config` nor `XUNYUAN_CONFIG` names one and it exists.
 pub const DEFAULT_FILE: &str = "xunyuan-server.toml";
@@ -47,6 +49,9 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("XUNYUAN_S3_ACCESS_KEY", "files.s3_access_key"),
     ("XUNYUAN_S3_SECRET_KEY", "files.s3_secret_key"),
     ("XUNYUAN_SECOND_FACTOR", "console.second_factor"),
+    ("XUNYUAN_WEBHOOK_TARGETS", "webhooks.targets"),
+    ("XUNYUAN_WEBHOOK_ATTEMPTS_MAX", "webhooks.attempts_max"),
+    ("XUNYUAN_WEBHOOK_PAUSE_MS", "webhooks.pause_ms"),
     ("XUNYUAN_LOG", "log.level"),
     ("XUNYUAN_LOG_FORMAT", "log.format"),
 ];
@@ -67,6 +72,8 @@ pub struct Config {
     pub files: FileConfig,
     /// How people sign in to the console.
     pub console: ConsoleConfig,
+    /// How other programs are told of events.
+    pub webhooks: HookConfig,
     /// What the server writes about itself to stderr.
     pub log: LogConfig,
 }

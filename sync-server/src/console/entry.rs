@@ -17,7 +17,7 @@ use super::form::{Desk, Input, InputKind, carried, carried_title};
 use super::listing::{field_title, number_of};
 use super::nav::Area;
 use super::record::Left;
-use super::tone::{Tone, grade_of};
+use super::tone::Tone;
 use super::visit::Visit;
 use crate::hub::Seen;
 
@@ -166,7 +166,7 @@ struct Maker<'p> {
 impl Maker<'_> {
     /// Fields with something in them, and required ones without.
     fn facts(&self) -> Vec<Shown> {
-        let grade = grade_of(self.ledger);
+        let grade = self.ledger.grade();
         let shown = self.view.fields.iter().filter_map(|shown| {
             let field = self.ledger.field(&shown.id)?;
             let is_told =

@@ -14,7 +14,7 @@ use super::charts;
 use super::grid::FilterPart;
 use super::listing::{self, address, number_of};
 use super::nav::Area;
-use super::tone::{Tone, grade_of};
+use super::tone::Tone;
 use super::visit::Visit;
 use crate::app::App;
 use crate::hub::{Listed, Sight};
@@ -116,7 +116,7 @@ fn filters(visit: &Visit) -> Vec<FilterPart> {
 
 fn card(visit: &Visit, ledger: &Ledger, listed: &Listed) -> Card {
     let row = &listed.row;
-    let grade = grade_of(ledger).zip(row.grade.as_deref()).map(|(field, option)| {
+    let grade = ledger.grade().zip(row.grade.as_deref()).map(|(field, option)| {
         let title = field.option(option).and_then(|known| known.title.as_ref());
         let said = title.map_or(option, |title| visit.title(title)).to_owned();
         (said, Tone::of_grade(field, option))

@@ -7,7 +7,7 @@ use xunyuan_core::projection::{Filter, Order, Row, RowKind};
 use xunyuan_core::report::Names;
 
 use super::grid::{FilterPart, Grid, GridCell, GridRow, Head};
-use super::tone::{Tone, grade_of};
+use super::tone::Tone;
 use super::visit::Visit;
 use crate::asked::{Asked, FIELD};
 use crate::hub::Listed;
@@ -95,7 +95,7 @@ pub(crate) struct Columns<'l> {
 
 impl<'l> Columns<'l> {
     pub(crate) fn of(ledger: &'l Ledger) -> Self {
-        let grade = grade_of(ledger);
+        let grade = ledger.grade();
         let tells = |field: &&Field| {
             let is_word = match &field.kind {
                 FieldType::Choice(_) | FieldType::Date | FieldType::Month => true,
@@ -162,7 +162,7 @@ impl<'l> Columns<'l> {
 
     pub(crate) fn row(&self, visit: &Visit, names: &Names<'_>, listed: &Listed) -> GridRow {
         let Listed { row, fields } = listed;
-        let grade = grade_of(self.ledger);
+        let grade = self.ledger.grade();
         let own = self.own.iter().map(|field| {
             let value = fields.get(&field.id).unwrap_or(&Json::Null);
             let cell = if let Some(elements) = value.as_array() {

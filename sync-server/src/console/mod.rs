@@ -21,6 +21,7 @@ mod entry;
 mod findings;
 mod form;
 mod grid;
+mod hooks;
 mod inspections;
 mod lang;
 mod ledgers;
@@ -89,6 +90,11 @@ pub(crate) fn routes() -> Router<App> {
         .route("/duties/calendar", get(duties::calendar))
         .route("/conflicts", get(conflicts::inbox))
         .route("/refusals", get(refusals::list))
+        .route("/webhooks", get(hooks::list).post(hooks::add))
+        .route("/webhooks/{id}", get(hooks::show))
+        .route("/webhooks/{id}/test", post(hooks::test))
+        .route("/webhooks/{id}/again", post(hooks::again))
+        .route("/webhooks/{id}/remove", post(hooks::remove))
         .route("/devices", get(devices::list))
         .route("/devices/invite", post(devices::invite))
         .route("/devices/{id}", get(devices::show))

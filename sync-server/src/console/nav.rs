@@ -1,6 +1,7 @@
 //! The areas of the console, in the order that a day needs them.
 
 use super::visit::Visit;
+use crate::auth::{ManageHooks, Policy as _};
 
 /// An area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub(crate) enum Area {
     Audit,
     /// Projects and people.
     Organisation,
+    /// Programs that are told of events.
+    Webhooks,
     /// The person's own sign-in.
     Account,
 }
@@ -43,7 +46,7 @@ pub(crate) struct NavItem {
 }
 
 /// Area, address, picture, Chinese, English.
-const AREAS: [(Area, &str, &str, &str, &str); 12] = [
+const AREAS: [(Area, &str, &str, &str, &str); 13] = [
     (Area::Overview, "/", "home", "总览", "Overview"),
     (Area::Inspections, "/inspections", "check", "检查", "Inspections"),
     (Area::Findings, "/findings", "flag", "问题", "Findings"),
@@ -56,12 +59,15 @@ const AREAS: [(Area, &str, &str, &str, &str); 12] = [
     (Area::Definitions, "/definitions", "stack", "定义", "Definitions"),
     (Area::Audit, "/audit", "shield", "审计", "Audit"),
     (Area::Organisation, "/organisation", "people", "组织", "Organisation"),
+    (Area::Webhooks, "/webhooks", "bell", "推送", "Webhooks"),
 ];
 
 /// The entries that the person sees.
 pub(super) fn items(visit: &Visit, here: Area) -> Vec<NavItem> {
+    let may_tell = ManageHooks::allows(visit.catalog(), visit.user());
     AREAS
         .into_iter()
+        .filter(|(area, ..)| *area != Area::Webhooks || may_tell)
         .map(|(area, href, icon, zh, en)| NavItem {
             href,
             icon,

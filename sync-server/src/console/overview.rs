@@ -10,7 +10,7 @@ use xunyuan_core::projection::Filter;
 
 use super::answer::Page;
 use super::nav::Area;
-use super::tone::{Tone, grade_of};
+use super::tone::Tone;
 use super::visit::Visit;
 use crate::app::App;
 use crate::hub::{DutyWish, Sight};
@@ -234,7 +234,7 @@ pub(super) fn age_table(
     let bounds: Vec<i64> = days.iter().map(|days| visit.now_ms - i64::from(*days) * DAY_MS).collect();
     let counted = sight.ages(of, &bounds)?;
     let ledger = visit.catalog().latest_ledger(of);
-    let grade = ledger.and_then(|ledger| grade_of(ledger));
+    let grade = ledger.and_then(|ledger| ledger.grade());
     let options =
         grade.map(|field| field.options.iter().rev().map(|option| Some(option.id.clone())).collect());
     let options: Vec<Option<String>> = options.unwrap_or_default();

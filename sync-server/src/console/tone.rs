@@ -1,6 +1,6 @@
 //! How serious a word looks: the colours of badges and figures.
 
-use xunyuan_core::definition::{Field, Ledger, MergePolicy};
+use xunyuan_core::definition::{Field, Ledger};
 
 /// How serious something is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,9 +56,4 @@ impl Tone {
             _ => Self::Plain,
         }
     }
-}
-
-/// The field that says how grave an entry is: a choice of which the highest counts.
-pub(crate) fn grade_of(ledger: &Ledger) -> Option<&Field> {
-    ledger.fields.iter().find(|field| field.is_choice() && field.merge() == MergePolicy::Max)
 }

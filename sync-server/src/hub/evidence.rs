@@ -16,6 +16,7 @@ use xunyuan_core::wire::{key, run};
 use super::Hub;
 use super::cache::changes_of;
 use super::devices::Device;
+use super::hooks;
 use super::store::refusal::{RefusalRow, RefusedRow};
 use super::store::{self};
 use super::writer::Writer;
@@ -117,7 +118,10 @@ pub(super) fn keep(
             author: pushed.author.clone(),
         }),
     };
-    store::refusal::put(&writer.conn, &row)
+    if store::refusal::put(&writer.conn, &row)? {
+        hooks::refused(writer, &row, now_ms)?;
+    }
+    Ok(())
 }
 
 fn exported(conn: &rusqlite::Connection, catalog: &Catalog, row: &RefusalRow) -> Result<Json, Error> {

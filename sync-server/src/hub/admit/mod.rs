@@ -28,6 +28,7 @@ use super::devices::Device;
 use super::evidence;
 use super::exchange::rejected;
 use super::files;
+use super::hooks;
 use super::numbers;
 use super::own;
 use super::repair;
@@ -147,6 +148,7 @@ pub(super) fn push(
         writer.about(*document, |writer| numbers::give(writer, *document, now_ms))?;
     }
     for ((scope, document), projected) in touched {
+        let before = hooks::graded_before(writer, document)?;
         match projected {
             Some(projected) => {
                 projected.store(&writer.conn)?;
@@ -154,6 +156,7 @@ pub(super) fn push(
             }
             None => rows::project(writer, &scope, document)?,
         }
+        hooks::recorded(writer, document, before.as_ref(), now_ms)?;
     }
     Ok(admitted)
 }

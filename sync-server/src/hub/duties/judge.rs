@@ -13,6 +13,7 @@ use xunyuan_core::limits::CLOCK_SKEW_SUSPICIOUS_MS;
 use xunyuan_core::projection::{self, Row};
 
 use super::{escalate, records};
+use crate::hub::hooks;
 use crate::hub::shared::Shared;
 use crate::hub::store;
 use crate::hub::store::duty::{self, DutyRow};
@@ -117,6 +118,7 @@ impl<'c> Bench<'c> {
             // What was late before the branch began to look is known to people already.
             if step.at_ms >= self.born_ms && escalate::write(writer, self, rule, &duty, &step)? {
                 self.escalated += 1;
+                hooks::escalated(writer, &duty, &step, self.now_ms)?;
             }
         }
         let again = (status == Status::Unknown && duty.is_waiting()).then(|| self.now_ms + UNKNOWN_AGAIN_MS);

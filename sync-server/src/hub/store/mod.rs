@@ -11,6 +11,7 @@ pub(crate) mod device;
 pub(crate) mod document;
 pub(crate) mod duty;
 pub(crate) mod file;
+pub(crate) mod hook;
 pub(crate) mod invitation;
 pub(crate) mod log;
 pub(crate) mod owed;

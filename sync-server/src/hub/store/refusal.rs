@@ -38,8 +38,8 @@ pub(crate) struct RefusedRow {
     pub(crate) author: Option<Author>,
 }
 
-/// Writes a refused run down, or counts one more attempt of the same.
-pub(crate) fn put(conn: &Connection, row: &RefusalRow) -> Result<(), Error> {
+/// Writes a refused run down, or counts one more attempt of the same; true where it was not known before.
+pub(crate) fn put(conn: &Connection, row: &RefusalRow) -> Result<bool, Error> {
     let counted = conn
         .prepare_cached(
             "UPDATE refusal SET times = times + 1
@@ -47,13 +47,13 @@ pub(crate) fn put(conn: &Connection, row: &RefusalRow) -> Result<(), Error> {
         )?
         .execute(params![row.device.0, row.document.0, row.last_hash.0, row.refusal.code])?;
     if counted > 0 {
-        return Ok(());
+        return Ok(false);
     }
     let (listed, kept): (i64, i64) = conn
         .prepare_cached("SELECT count(*), coalesce(sum(length(bytes)), 0) FROM refusal WHERE device = ?1")?
         .query_row([row.device.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if listed >= LISTED_PER_DEVICE {
-        return Ok(());
+        return Ok(false);
     }
     let bytes: &[u8] = if kept < BYTES_PER_DEVICE { &row.bytes } else { &[] };
     let run = row.run.as_ref();
@@ -84,7 +84,7 @@ pub(crate) fn put(conn: &Connection, row: &RefusalRow) -> Result<(), Error> {
         author.map(|author| author.device.0),
         author.map(|author| author.user.as_str()),
     ])?;
-    Ok(())
+    Ok(true)
 }
 
 /// Refused runs, newest first.

@@ -21,6 +21,7 @@ pub(super) const STEPS: &[&str] = &[
     projection::GRADE_SCHEMA,
     CONSOLE,
     PROGRAMS,
+    HOOKS,
 ];
 
 /// The log and what stands around it.
@@ -367,4 +368,40 @@ CREATE TABLE token (
     revoked_at_ms INTEGER              -- null while it opens anything
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX token_by_user ON token (user, created_at_ms);
+";
+
+/// Where programs are told of events, and what they still have to be told.
+const HOOKS: &str = "
+CREATE TABLE hook (
+    -- A target.
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    url TEXT NOT NULL,
+    secret BLOB NOT NULL,              -- key of the signatures: it is needed as it is
+    events TEXT NOT NULL,              -- kinds, separated by spaces
+    units TEXT NOT NULL,               -- of these alone; empty for all
+    ledgers TEXT NOT NULL,             -- of records of these alone; empty for all
+    form TEXT NOT NULL,                -- standard or text
+    created_at_ms INTEGER NOT NULL,
+    rests_until_ms INTEGER NOT NULL DEFAULT 0,  -- nothing is sent before, after a failure
+    skipped INTEGER NOT NULL DEFAULT 0          -- events that were not noted because too many waited
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE delivery (
+    -- One event for one target: written in the transaction of what it tells of.
+    id INTEGER PRIMARY KEY,
+    hook TEXT NOT NULL,
+    message TEXT NOT NULL,             -- the message's name, the same at every attempt
+    event TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    data TEXT NOT NULL,                -- JSON
+    state INTEGER NOT NULL,            -- 0 waiting, 1 delivered, 2 given up
+    attempts INTEGER NOT NULL,
+    next_ms INTEGER,                   -- null unless it waits
+    tried_ms INTEGER,
+    outcome TEXT NOT NULL,             -- of the last attempt, in a few words
+    UNIQUE (hook, message)
+) STRICT;
+CREATE INDEX delivery_waiting ON delivery (hook, next_ms) WHERE next_ms IS NOT NULL;
+CREATE INDEX delivery_by_state ON delivery (state, tried_ms);
 ";

@@ -1,7 +1,7 @@
 //! Duties at the branch: judged on arrival and by time, escalated once, whatever is restarted or restored.
 
 use super::*;
-use crate::hub::{DutyFilter, DutyView};
+use crate::hub::{DutyFilter, DutyView, HookEvent};
 use xunyuan_core::duty::Status;
 use xunyuan_core::projection::{self, Filter};
 
@@ -113,8 +113,12 @@ fn feedback_made_before_off_duty_and_synced_next_morning_is_met() {
 fn what_is_missing_is_escalated_once_step_by_step_and_marked_for_ever() {
     let (dir, hub) = branch();
     let (mut desk, mut engineer, entry) = assigned(&hub);
+    hub.add_hook(hooks::wish(&[HookEvent::Escalation]), NINE, [1; 32]).unwrap();
     engineer.sync_at(&hub, OFF + MINUTE);
     hub.look_all(OFF + MINUTE).unwrap();
+    let told = hooks::told(&hub);
+    assert_eq!(told.len(), 1, "programs are told as often as the record says so");
+    assert!(told[0].data.contains(FEEDBACK) && told[0].data.contains(&entry.to_string()), "{told:?}");
     let first = (FEEDBACK.to_owned(), "role.front_desk".to_owned(), "feedback_missing".to_owned());
     assert_eq!(escalations(&hub, entry), std::slice::from_ref(&first));
     // Restarted in between, looked at again and again: nothing is said twice.

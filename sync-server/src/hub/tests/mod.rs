@@ -6,6 +6,7 @@ mod duties;
 mod enrolment;
 mod exchange;
 mod files;
+mod hooks;
 mod upkeep;
 mod writing;
 

@@ -1,0 +1,84 @@
+//! Other people's tools look at the interface: one reads its description, one asks everything that it describes and
+//! much that it does not, one checks a message's signature.
+//!
+//! `tests/run` installs them from PyPI and names their Python in `XUNYUAN_TEST_PYTHON`; without it these say that they
+//! were not run.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+use xunyuan_tests::process::{Branch, patrol, xunyuan};
+use xunyuan_tests::receiver::Receiver;
+
+use super::finding;
+
+const NO_PYTHON: &str =
+    "not tested: XUNYUAN_TEST_PYTHON names no Python with schemathesis and standardwebhooks";
+
+fn python() -> Option<PathBuf> {
+    std::env::var_os("XUNYUAN_TEST_PYTHON").map(PathBuf::from).filter(|path| path.is_file())
+}
+
+fn good(output: &Output) {
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", said(&output.stdout), said(&output.stderr));
+}
+
+#[test]
+fn the_description_is_a_valid_one() {
+    let Some(python) = python() else { return eprintln!("{NO_PYTHON}") };
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sync-server/openapi.json");
+    good(&Command::new(python).args(["-m", "openapi_spec_validator"]).arg(document).output().unwrap());
+}
+
+#[test]
+fn every_route_for_programs_keeps_to_its_description() {
+    let Some(python) = python() else { return eprintln!("{NO_PYTHON}") };
+    let dir = TempDir::new().unwrap();
+    let branch = Branch::founded(&dir.path().join("branch"));
+    let a = branch.enroll("u.pt01", &dir.path().join("a"));
+    finding(&a);
+    let _ = patrol(&a, &[]);
+    let _ = xunyuan(&a, &["sync"]).good();
+    let rights = "records:read,duties:read,reports:read";
+    let made = ["token", "create", "--user", "u.bcm01", "--name", "x", "--right", rights];
+    let token = branch.command(&made).good().json["token"].as_str().unwrap().to_owned();
+    let output = Command::new(python.with_file_name("schemathesis"))
+        .args(["run", &format!("{}/v1/openapi.json", branch.url())])
+        .args(["--include-path-regex", "^/(v1/(records|duties|reports|openapi)|healthz)"])
+        .args(["--header", &format!("Authorization: Bearer {token}")])
+        .args(["--max-examples", "25", "--seed", "1", "--workers", "2", "--request-timeout", "20"])
+        .args(["--phases", "examples,coverage,fuzzing", "--no-color"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    good(&output);
+}
+
+const VERIFY: &str = "
+import sys
+from standardwebhooks import Webhook
+secret, message, timestamp, signature, body = sys.argv[1:]
+headers = {'webhook-id': message, 'webhook-timestamp': timestamp, 'webhook-signature': signature}
+print(Webhook(secret).verify(body, headers)['type'])
+";
+
+#[test]
+fn a_stock_library_takes_the_signature() {
+    let Some(python) = python() else { return eprintln!("{NO_PYTHON}") };
+    let dir = TempDir::new().unwrap();
+    let branch = Branch::founded(&dir.path().join("branch"));
+    let receiver = Receiver::answering(&[200]);
+    let url = receiver.url();
+    let added =
+        branch.command(&["webhook", "add", &url, "--name", "x", "--event", "finding.created"]).good().json;
+    finding(&branch.enroll("u.pt01", &dir.path().join("a")));
+    let got = receiver.wait_for(1).remove(0);
+    let [message, timestamp, signature] =
+        ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| got.header(name).to_owned());
+    let arguments = [added["secret"].as_str().unwrap(), &message, &timestamp, &signature, &got.body];
+    let verified = Command::new(python).args(["-c", VERIFY]).args(arguments).output().unwrap();
+    good(&verified);
+    assert_eq!(String::from_utf8_lossy(&verified.stdout).trim(), "finding.created");
+}
