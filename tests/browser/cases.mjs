@@ -9,6 +9,7 @@ const PAGES = [
   "/", "/charts", "/inspections", "/findings", "/ledgers", LEDGER, `${LEDGER}/new`, "/duties", "/duties/calendar",
   "/conflicts", "/refusals", "/devices", "/definitions", "/definitions/led.finding", "/reports", "/reports/rep.fd_daily",
   "/audit", "/organisation", "/organisation?tab=checkpoints", "/people/u.fd01", "/account",
+  "/account/tokens", "/webhooks",
 ];
 
 const named = (page) => page.replace(/[^a-z0-9]+/gi, "-").replace(/^-|-$/g, "") || "overview";

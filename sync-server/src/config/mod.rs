@@ -527,7 +527,7 @@ mod tests {
         let mut named: Vec<&str> = VARIABLES.iter().map(|(_, key)| *key).collect();
         named.sort_unstable();
         assert_eq!(settings, named);
-        let source = [include_str!("mod.rs"), include_str!("files.rs")].concat();
+        let source = [include_str!("mod.rs"), include_str!("files.rs"), include_str!("hooks.rs")].concat();
         for (variable, _) in VARIABLES {
             assert!(source.contains(&format!("`{variable}`")), "{variable} is not named in a field's doc");
         }

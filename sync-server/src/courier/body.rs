@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn body(form: HookForm, event: HookEvent, data: &Value) -> Value {
-        let catalog = Catalog::default();
+        let catalog = Catalog::new(&[]).unwrap();
         serde_json::from_str(&of(form, "https://b.example", &catalog, &delivery(event, data))).unwrap()
     }
 

@@ -1,5 +1,6 @@
 //! The interface for programs over a real socket: tokens, lists, what has changed, one record, reports.
 
+use super::console::{Browser, PASSWORD, server};
 use super::{NOW_MS, Server, code_of, read_json, refused};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -190,4 +191,68 @@ fn what_has_changed_comes_once_in_the_order_of_the_branch() {
     refused(server.asked(&other, &format!("/v1/records?since={}", next(&idle))), 410, "cursor_ended");
     let beyond = next(&idle).rsplit_once('-').map(|(head, _)| format!("{head}-999999")).unwrap();
     refused(server.asked(&token, &format!("/v1/records?since={beyond}")), 410, "cursor_ended");
+}
+
+#[test]
+fn a_person_makes_a_token_with_the_password_sees_it_once_and_revokes_it() {
+    let server = server();
+    let desk = Browser::of(&server, DESK);
+    let page = "/account/tokens";
+    let wrong = desk.send(
+        page,
+        page,
+        &[("present", "guess"), ("name", "BI"), ("right", "records:read"), ("days", "30")],
+    );
+    assert_eq!((wrong.status, wrong.body.contains("xyt_")), (422, false));
+    let none = desk.send(page, page, &[("present", PASSWORD), ("name", "BI"), ("days", "30")]);
+    assert_eq!(none.status, 422);
+    let made = desk.send(
+        page,
+        page,
+        &[("present", PASSWORD), ("name", "<script>"), ("right", "records:read"), ("days", "30")],
+    );
+    assert_eq!(made.status, 200);
+    assert!(!made.body.contains("<script>"), "{}", made.body);
+    let (_, rest) = made.body.split_once("id=\"made\">").unwrap();
+    let token = rest.split('<').next().unwrap().to_owned();
+    let status = |token: &str| {
+        let asked = server.agent.get(server.url("/v1/records"));
+        asked.header("Authorization", format!("Bearer {token}")).call().unwrap().status().as_u16()
+    };
+    assert_eq!(status(&token), 200);
+    assert!(!desk.get(page).body.contains(&token));
+    let id = server.hub.tokens(Some(&UserId::new(DESK))).unwrap()[0].id.clone();
+    let path = format!("/account/tokens/{id}/revoke");
+    // Somebody else's token is not there for the person who asks.
+    assert_eq!(Browser::of(&server, MANAGER).send(page, &path, &[]).status, 404);
+    assert_eq!(status(&token), 200);
+    assert_eq!(desk.send(page, &path, &[]).status, 303);
+    assert_eq!(status(&token), 401);
+}
+
+#[test]
+fn an_administrator_says_which_programs_are_told_and_sends_again_what_was_given_up() {
+    let server = server();
+    assert_eq!(Browser::of(&server, DESK).get("/webhooks").status, 403);
+    let manager = Browser::of(&server, MANAGER);
+    let form = |url| [("name", "BI"), ("url", url), ("event", "change.refused"), ("form", "standard")];
+    let plain = manager.send("/webhooks", "/webhooks", &form("http://10.0.0.1/x"));
+    assert_eq!((plain.status, plain.body.contains("whsec_")), (422, false));
+    // Nobody listens there.
+    let made = manager.send("/webhooks", "/webhooks", &form("http://127.0.0.1:1/x?key=hush"));
+    assert!(made.status == 200 && made.body.contains("whsec_"), "{}", made.body);
+    let listed = manager.get("/webhooks").body;
+    assert!(
+        listed.contains("http://127.0.0.1:1/x?…") && !listed.contains("hush") && !listed.contains("whsec_")
+    );
+    let id = server.hub.hooks().unwrap()[0].id.clone();
+    let page = format!("/webhooks/{id}");
+    let tested = manager.send(&page, &format!("{page}/test"), &[]);
+    assert!(tested.status == 200 && tested.body.contains("no connection"), "{}", tested.body);
+    assert_eq!(manager.get(&format!("{page}?state=dead")).status, 200);
+    assert_eq!(manager.get(&format!("{page}?state=odd")).status, 400);
+    assert_eq!(manager.send(&page, &format!("{page}/again"), &[("delivery", "7")]).status, 404);
+    assert_eq!(manager.send(&page, &format!("{page}/again"), &[]).status, 303);
+    assert_eq!(manager.send(&page, &format!("{page}/remove"), &[]).status, 303);
+    assert_eq!(manager.get(&page).status, 404);
 }

@@ -107,7 +107,7 @@ fn a_token_of_the_command_line_is_limited_listed_and_revoked() {
             "--right",
             "records:read",
             "--project",
-            "br.hz",
+            "pj.lanyuan",
         ],
         &["token", "revoke", "none"],
     ] {

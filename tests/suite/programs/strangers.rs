@@ -32,6 +32,29 @@ fn the_description_is_a_valid_one() {
     good(&Command::new(python).args(["-m", "openapi_spec_validator"]).arg(document).output().unwrap());
 }
 
+/// Asks for everything that is there and checks each answer against the description that the server gives.
+const ASK_ALL: &str = "
+import sys, json, urllib.request, jsonschema
+url, token = sys.argv[1:]
+def get(path):
+    request = urllib.request.Request(url + path, headers={'Authorization': 'Bearer ' + token})
+    return json.load(urllib.request.urlopen(request))
+described = get('/v1/openapi.json')
+def checked(path, name):
+    schema = {'$ref': '#/components/schemas/' + name, 'components': described['components']}
+    answer = get(path)
+    jsonschema.Draft202012Validator(schema).validate(answer)
+    return answer
+records = checked('/v1/records', 'Records')['records'] + checked('/v1/records?since=', 'Records')['records']
+whole = [checked('/v1/records/' + record['id'], 'WholeRecord') for record in records]
+assert any(record['kind'] == 'inspection' for record in whole) and any(record['grade'] for record in whole)
+assert checked('/v1/duties?all=1', 'Duties')['duties']
+reports = checked('/v1/reports', 'Reports')['reports']
+kinds = {'day', 'week', 'month', 'quarter', 'year'}
+made = [checked('/v1/reports/' + one['id'], 'Table') for one in reports if set(one['periods']) & kinds]
+assert len(made) > 3
+";
+
 #[test]
 fn every_route_for_programs_keeps_to_its_description() {
     let Some(python) = python() else { return eprintln!("{NO_PYTHON}") };
@@ -44,12 +67,15 @@ fn every_route_for_programs_keeps_to_its_description() {
     let rights = "records:read,duties:read,reports:read";
     let made = ["token", "create", "--user", "u.bcm01", "--name", "x", "--right", rights];
     let token = branch.command(&made).good().json["token"].as_str().unwrap().to_owned();
+    good(&Command::new(&python).args(["-c", ASK_ALL, &branch.url(), &token]).output().unwrap());
     let output = Command::new(python.with_file_name("schemathesis"))
         .args(["run", &format!("{}/v1/openapi.json", branch.url())])
         .args(["--include-path-regex", "^/(v1/(records|duties|reports|openapi)|healthz)"])
         .args(["--header", &format!("Authorization: Bearer {token}")])
         .args(["--max-examples", "25", "--seed", "1", "--workers", "2", "--request-timeout", "20"])
-        .args(["--phases", "examples,coverage,fuzzing", "--no-color"])
+        .args(["--phases", "coverage,fuzzing", "--no-color"])
+        // Ids are those of the organisation, which no description knows: others are refused, and rightly so.
+        .args(["--exclude-checks", "positive_data_acceptance"])
         .current_dir(dir.path())
         .output()
         .unwrap();

@@ -116,9 +116,10 @@ fn what_is_missing_is_escalated_once_step_by_step_and_marked_for_ever() {
     hub.add_hook(hooks::wish(&[HookEvent::Escalation]), NINE, [1; 32]).unwrap();
     engineer.sync_at(&hub, OFF + MINUTE);
     hub.look_all(OFF + MINUTE).unwrap();
-    let told = hooks::told(&hub);
+    let told = hooks::told(&hub).into_iter().map(|one| one.data);
+    let told: Vec<String> = told.filter(|data| data.contains(FEEDBACK)).collect();
     assert_eq!(told.len(), 1, "programs are told as often as the record says so");
-    assert!(told[0].data.contains(FEEDBACK) && told[0].data.contains(&entry.to_string()), "{told:?}");
+    assert!(told[0].contains(&entry.to_string()), "{told:?}");
     let first = (FEEDBACK.to_owned(), "role.front_desk".to_owned(), "feedback_missing".to_owned());
     assert_eq!(escalations(&hub, entry), std::slice::from_ref(&first));
     // Restarted in between, looked at again and again: nothing is said twice.
