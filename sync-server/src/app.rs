@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use xunyuan_core::error::Error;
 use xunyuan_core::wire::pin::Pin;
 
 use crate::clock::Clock;
 use crate::config::{HookConfig, LimitConfig, SecondFactorPolicy};
 use crate::door::Shown;
-use crate::hub::{Hub, VerifyReport};
+use crate::hub::{Hub, Sight, VerifyReport};
 use crate::metrics::{Held, Metrics};
 use crate::problem::Problem;
 
@@ -132,6 +133,19 @@ impl App {
             work(&hub, now_ms)
         });
         joined.await.map_err(Problem::internal)
+    }
+
+    /// Reads of what somebody may see, as [`App::call`] does.
+    ///
+    /// # Errors
+    /// As [`App::call`], and what `work` fails with.
+    pub async fn see<T: Send + 'static>(
+        &self,
+        sight: &Sight,
+        work: impl FnOnce(&Sight) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let sight = sight.clone();
+        self.call(move |_, _| work(&sight)).await?.map_err(|error| Problem::of(&error))
     }
 
     /// Runs heavy work that is no call of the hub, a few at a time.

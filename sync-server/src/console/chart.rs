@@ -117,7 +117,7 @@ fn below(out: &mut String, x: u32, place: &str) {
 
 /// How dark a number is among others, 0 for nothing and 5 for the most.
 pub(super) fn shade(count: u32, most: u32) -> u32 {
-    if most == 0 { count.min(1) } else { count.min(1) + count.min(most).saturating_mul(4) / most }
+    count.min(1) + count.min(most).saturating_mul(4).checked_div(most).unwrap_or(0)
 }
 
 fn opening(title: &str, width: u32, height: u32) -> String {

@@ -49,8 +49,7 @@ impl Visit {
         app: &App,
         work: impl FnOnce(&Sight) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Problem> {
-        let sight = self.sight.clone();
-        app.call(move |_, _| work(&sight)).await?.map_err(|error| Problem::of(&error))
+        app.see(&self.sight, work).await
     }
 
     /// What is asked for, by whom and when.

@@ -60,11 +60,14 @@ fn agent(url: &str) -> Agent {
 
 /// What went wrong, without names.
 const fn cause(error: &Error) -> &'static str {
-    match error {
-        Error::Timeout(_) => "timeout",
-        Error::HostNotFound => "host not found",
-        Error::Tls(_) | Error::Rustls(_) => "TLS",
-        _ => "no connection",
+    if matches!(error, Error::Timeout(_)) {
+        "timeout"
+    } else if matches!(error, Error::HostNotFound) {
+        "host not found"
+    } else if matches!(error, Error::Tls(_) | Error::Rustls(_)) {
+        "TLS"
+    } else {
+        "no connection"
     }
 }
 

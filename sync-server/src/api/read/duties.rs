@@ -34,7 +34,7 @@ pub(crate) async fn list(
     let (offset, limit) = query.window()?;
     let wish = query.look().duties()?;
     let now_ms = query.now_ms;
-    let found = query.read(&app, move |sight| sight.duties(&wish, offset, limit, now_ms)).await?;
+    let found = app.see(&query.sight, move |sight| sight.duties(&wish, offset, limit, now_ms)).await?;
     let next = next_of(offset, found.rows.len(), limit);
     Ok(Json(json!({
         "duties": found.rows.iter().map(DutyView::to_json).collect::<Vec<_>>(),

@@ -9,7 +9,6 @@ mod params;
 pub(crate) mod records;
 pub(crate) mod reports;
 
-use xunyuan_core::error::Error;
 use xunyuan_core::report::Zone;
 
 use crate::app::App;
@@ -38,16 +37,6 @@ impl Query {
 
     const fn look(&self) -> Look<'_> {
         Look { asked: &self.asked, sight: &self.sight, zone: &self.zone, now_ms: self.now_ms }
-    }
-
-    /// Reads of what the program may see, beside the async threads.
-    async fn read<T: Send + 'static>(
-        &self,
-        app: &App,
-        work: impl FnOnce(&Sight) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let sight = self.sight.clone();
-        app.call(move |_, _| work(&sight)).await?.map_err(|error| Problem::of(&error))
     }
 
     /// Rows to pass over, and rows to give.

@@ -68,7 +68,7 @@ pub(crate) async fn list(
     let definition = definition(&query)?;
     known_fields(&query, definition.as_deref())?;
     let filter: Filter = query.look().records(kind(&query)?, definition.as_deref(), (offset, limit))?;
-    let found = query.read(&app, move |sight| sight.list(&filter)).await?;
+    let found = app.see(&query.sight, move |sight| sight.list(&filter)).await?;
     let catalog = query.sight.catalog();
     let next = next_of(offset, found.rows.len(), limit);
     Ok(Json(json!({
@@ -143,7 +143,7 @@ pub(crate) async fn one(
         let listed = sight.list(&Filter { document: Some(id), ..Filter::default() })?.rows.pop();
         Ok((listed, sight.record(id)?, sight.history(id)?))
     };
-    let (listed, seen, history) = query.read(&app, read).await?;
+    let (listed, seen, history) = app.see(&query.sight, read).await?;
     let catalog = query.sight.catalog();
     let mut record = listed_json(catalog, &listed.ok_or_else(no_record)?);
     record["values"] = values(catalog, &seen.model);

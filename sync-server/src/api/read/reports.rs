@@ -50,6 +50,6 @@ pub(crate) async fn one(
     let (_, units) = query.look().report(&id)?;
     let english = query.asked.one_of("lang", &["zh", "en"])? == Some("en");
     let request = query.look().report_request(&id, &units, english)?;
-    let table = query.read(&app, move |sight| sight.report(&request)).await?;
+    let table = app.see(&query.sight, move |sight| sight.report(&request)).await?;
     Ok(Json(report::json(&table)))
 }
