@@ -4,13 +4,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
 use xunyuan_core::definition::{Catalog, Title};
 use xunyuan_core::document::model::{Model, Stamped};
 use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::id::DocumentId;
 use xunyuan_core::projection::{Filter, Row, RowKind};
-use xunyuan_core::rules::{self, title};
+use xunyuan_core::rules::entry::{self, FieldView};
+use xunyuan_core::rules::{self, keys, title};
 
 use super::params::{self, Kind, Param};
 use super::{Query, next_of};
@@ -201,9 +203,13 @@ const fn undecided(row: &Row) -> u32 {
 
 /// Every value that holds, by the key under which it was written.
 fn values(catalog: &Catalog, model: &Model) -> Value {
+    // Which of several holds is the ledger's to say.
+    let fields = catalog.ledger(&model.definition).map(|ledger| entry::view(catalog, ledger, model).fields);
+    let first = |shown: FieldView| Some((keys::field(&shown.id), shown.values.into_iter().next()?));
+    let held: BTreeMap<String, Stamped> = fields.into_iter().flatten().filter_map(first).collect();
     let mut values = Map::new();
     for (key, register) in &model.registers {
-        let Stamped { value, by, at_ms } = &register.winner;
+        let Stamped { value, by, at_ms } = held.get(key).unwrap_or(&register.winner);
         if !value.is_null() {
             let title = title::of_key(catalog, &model.definition, key);
             let value = json!({ "title": titled(&title), "value": value.to_json(), "by": by, "device_time_ms": at_ms });
@@ -211,7 +217,7 @@ fn values(catalog: &Catalog, model: &Model) -> Value {
         }
     }
     for (key, text) in &model.texts {
-        let title = title::of_key(catalog, &model.definition, &rules::keys::field(key));
+        let title = title::of_key(catalog, &model.definition, &keys::field(key));
         let value = json!({ "title": titled(&title), "value": text, "by": null, "device_time_ms": null });
         values.insert(format!("text/{key}"), value);
     }
