@@ -68,8 +68,9 @@ library() {
 sources() {
   generated="$target/bindings/$1"
   rm -rf "$generated" && mkdir -p "$generated"
-  (cd "$repository" && cargo run --locked --quiet -p xunyuan-ffi --features bindgen --bin uniffi-bindgen -- \
-    generate "$library" --language "$1" --no-format --out-dir "$generated")
+  # With the features of the whole workspace, so that what `cargo build --workspace` has built is taken.
+  (cd "$repository" && cargo build --locked --quiet --workspace --features xunyuan-ffi/bindgen --bin uniffi-bindgen &&
+    "$target/debug/uniffi-bindgen" generate "$library" --language "$1" --no-format --out-dir "$generated")
 }
 
 # in_small_disk SIZE COMMAND…: runs a command with SMALL_DISK naming a directory on a disk of that size;
