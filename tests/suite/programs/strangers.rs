@@ -83,28 +83,41 @@ fn every_route_for_programs_keeps_to_its_description() {
 }
 
 const VERIFY: &str = "
-import sys
+import sys, json, urllib.request, jsonschema
 from standardwebhooks import Webhook
-secret, message, timestamp, signature, body = sys.argv[1:]
+url, secret, message, timestamp, signature, body = sys.argv[1:]
 headers = {'webhook-id': message, 'webhook-timestamp': timestamp, 'webhook-signature': signature}
-print(Webhook(secret).verify(body, headers)['type'])
+told = Webhook(secret).verify(body, headers)
+described = json.load(urllib.request.urlopen(url + '/v1/openapi.json'))
+schema = {'$ref': '#/components/schemas/Told', 'components': described['components']}
+jsonschema.Draft202012Validator(schema).validate(told)
+print(told['type'])
 ";
 
 #[test]
-fn a_stock_library_takes_the_signature() {
+fn a_stock_library_takes_the_signature_and_the_body_is_as_described() {
     let Some(python) = python() else { return eprintln!("{NO_PYTHON}") };
     let dir = TempDir::new().unwrap();
     let branch = Branch::founded(&dir.path().join("branch"));
     let receiver = Receiver::answering(&[200]);
-    let url = receiver.url();
-    let added =
-        branch.command(&["webhook", "add", &url, "--name", "x", "--event", "finding.created"]).good().json;
-    finding(&branch.enroll("u.pt01", &dir.path().join("a")));
-    let got = receiver.wait_for(1).remove(0);
-    let [message, timestamp, signature] =
-        ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| got.header(name).to_owned());
-    let arguments = [added["secret"].as_str().unwrap(), &message, &timestamp, &signature, &got.body];
-    let verified = Command::new(python).args(["-c", VERIFY]).args(arguments).output().unwrap();
-    good(&verified);
-    assert_eq!(String::from_utf8_lossy(&verified.stdout).trim(), "finding.created");
+    let events = "finding.created,record.grave,change.refused";
+    let arguments = ["webhook", "add", &receiver.url(), "--name", "x", "--event", events];
+    let added = branch.command(&arguments).good().json;
+    let a = branch.enroll("u.pt01", &dir.path().join("a"));
+    finding(&a);
+    // What a device sends after it was revoked is refused.
+    let _ = patrol(&a, &[]);
+    let code = branch.command(&["devices"]).good().json[0]["code"].as_str().unwrap().to_owned();
+    let _ = branch.command(&["revoke", &code]).good();
+    let _ = xunyuan(&a, &["sync"]);
+    let url = branch.url();
+    for (got, kind) in receiver.wait_for(3).iter().zip(events.split(',')) {
+        let [message, timestamp, signature] =
+            ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| got.header(name));
+        let secret = added["secret"].as_str().unwrap();
+        let arguments = [&url, secret, message, timestamp, signature, &got.body];
+        let verified = Command::new(&python).args(["-c", VERIFY]).args(arguments).output().unwrap();
+        good(&verified);
+        assert_eq!(String::from_utf8_lossy(&verified.stdout).trim(), kind);
+    }
 }
