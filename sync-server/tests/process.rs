@@ -66,7 +66,7 @@ fn one_server_per_directory_and_commands_beside_it() {
     let (code, invited) = run(&dir.0, &["invite", "--user", "u.pt01"]);
     assert_eq!(code, 0);
     assert!(invited["link"].as_str().unwrap().contains(&url), "{invited}");
-    assert_eq!(run(&dir.0, &["invite", "--user", "u.nobody"]).0, 1);
+    assert_eq!(run(&dir.0, &["invite", "--user", "u.nobody"]).0, 2);
     assert_eq!(run(&dir.0, &["invite", "--user", "u.pt01", "--hours", "0"]).0, 2);
     assert_eq!(run(&dir.0, &["devices"]), (0, serde_json::json!([])));
     let (code, verified) = run(&dir.0, &["verify"]);

@@ -202,6 +202,7 @@ fn value_of(seed: &mut Seed, catalog: &Catalog, field: &Field) -> Value {
         },
         FieldType::Ref(Target::User) => Value::Text(person(seed, catalog)),
         FieldType::Ref(Target::Project) => Value::Text("pj.lanyuan".to_owned()),
+        FieldType::Ref(Target::Form(_)) => Value::Text("{}".to_owned()),
         FieldType::HumanNo(_)
         | FieldType::Text
         | FieldType::Phone

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use xunyuan_core::definition::ItemKind;
 use xunyuan_core::document::model::Value;
 use xunyuan_core::error::Error;
 use xunyuan_core::id::{DocumentId, FileHash};
@@ -163,7 +164,13 @@ fn supply(
             let option = set.and_then(|set| replica.catalog().response_set(&set).cloned()).and_then(|set| {
                 set.options.iter().find(|option| !option.fail).map(|option| option.id.clone())
             });
-            let value = option.map_or(Value::Number(1.0), Value::Text);
+            let unasked = match item.map(|item| item.kind) {
+                Some(ItemKind::Text | ItemKind::Choice) | None => text("如实填写"),
+                Some(ItemKind::Number) => Value::Number(1.0),
+                Some(ItemKind::Date) => text("2026-12-01"),
+                Some(ItemKind::Time) => text("09:30"),
+            };
+            let value = option.map_or(unasked, Value::Text);
             replica.answer(sheet, id, Answer { value: Some(value), ..Answer::default() }, moment).map(drop)
         }
         MissingKind::Photo | MissingKind::Evidence => replica

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value as Json};
+
 use super::{Draft, entries};
-use crate::definition::{Field, FieldType, Ledger, MergePolicy};
+use crate::definition::{Field, FieldType, Ledger, MergePolicy, Target};
 use crate::document::model::Value;
 use crate::id::UserId;
 use crate::rules::keys;
 
-/// Begins an entry with its first fields; a set field takes its elements separated by spaces.
+/// Begins an entry with its first fields; a set field takes its elements separated by spaces, a filled form its
+/// fields as `<field>.<field of the form>`.
 pub fn begin_entry(
     draft: &mut Draft,
     ledger: &Ledger,
@@ -17,7 +20,7 @@ pub fn begin_entry(
     fields: BTreeMap<String, Value>,
 ) {
     let (user, at_ms): (UserId, i64) = (draft.pen.user.clone(), draft.pen.at_ms);
-    let mut all = fields;
+    let mut all = with_forms(draft, ledger, fields);
     all.insert(keys::PROJECT.to_owned(), Value::Text(project.to_owned()));
     draft.put(keys::field(keys::CREATED_BY), Value::Text(user.as_str().to_owned()));
     draft.put(keys::field(keys::CREATED_AT), Value::Int(at_ms));
@@ -28,9 +31,10 @@ pub fn begin_entry(
     draft.event(&ledger.create_event, "", BTreeMap::new());
 }
 
-/// Writes fields under their merge policies.
+/// Writes fields under their merge policies, in the same form as [`begin_entry`]; what a form says beside the
+/// fields given stays.
 pub fn edit_fields(draft: &mut Draft, ledger: &Ledger, fields: BTreeMap<String, Value>) {
-    for (field, value) in fields {
+    for (field, value) in with_forms(draft, ledger, fields) {
         put_field(draft, ledger, &field, value);
     }
 }
@@ -74,6 +78,38 @@ pub fn edit_line(draft: &mut Draft, field: &str, line: &str, values: BTreeMap<St
 fn is_plain(field: &Field) -> bool {
     !matches!(field.merge(), MergePolicy::ServerAssigned | MergePolicy::DerivedFromLastVisit)
         && !matches!(field.kind, FieldType::Entries | FieldType::Events)
+}
+
+/// What is said of a form's fields one by one becomes one value: the whole form as it then reads.
+fn with_forms(
+    draft: &Draft,
+    ledger: &Ledger,
+    mut fields: BTreeMap<String, Value>,
+) -> BTreeMap<String, Value> {
+    let is_form = |field: &&Field| matches!(field.kind, FieldType::Ref(Target::Form(_)));
+    for id in ledger.fields.iter().filter(is_form).map(|field| field.id.as_str()) {
+        let prefix = format!("{id}.");
+        let said: BTreeMap<String, Value> =
+            fields.extract_if(.., |name, _| name.starts_with(&prefix)).collect();
+        if said.is_empty() {
+            continue;
+        }
+        let given = fields.get(id).and_then(Value::as_text);
+        let held = given.or_else(|| draft.model.text(&keys::field(id))).unwrap_or_default();
+        let mut form: Map<String, Json> = serde_json::from_str(held).unwrap_or_default();
+        for (name, value) in said {
+            let name = name.strip_prefix(&prefix).unwrap_or(&name).to_owned();
+            match value {
+                Value::Null => drop(form.remove(&name)),
+                Value::Bool(flag) => drop(form.insert(name, Json::from(flag))),
+                Value::Int(whole) => drop(form.insert(name, Json::from(whole))),
+                Value::Number(number) => drop(form.insert(name, Json::from(number))),
+                Value::Text(text) => drop(form.insert(name, Json::from(text))),
+            }
+        }
+        fields.insert(id.to_owned(), Value::Text(Json::Object(form).to_string()));
+    }
+    fields
 }
 
 /// Writes one field in the form its type and merge policy ask for.

@@ -7,6 +7,7 @@ use super::Definition;
 use super::body::{self, Body};
 use super::catalogues::{Category, CategorySet, Clause, Level, ResponseSet, Standard};
 use super::checklist::Checklist;
+use super::field::Field;
 use super::holidays::Holidays;
 use super::label::Named;
 use super::ledger::Ledger;
@@ -222,6 +223,13 @@ impl Catalog {
         self.held.forms.values().map(|form| &**form)
     }
 
+    /// A field of the form that entries of a ledger are filled in on.
+    #[must_use]
+    pub fn form_field(&self, ledger: &str, id: &str) -> Option<&Field> {
+        let forms = self.forms().filter(|form| form.ledger == ledger);
+        forms.flat_map(|form| &form.fields).find(|field| field.id == id)
+    }
+
     /// A deadline rule.
     #[must_use]
     pub fn rule(&self, id: &str) -> Option<&Rule> {
@@ -237,6 +245,22 @@ impl Catalog {
     #[must_use]
     pub fn timezone(&self) -> Option<&str> {
         self.held.rule_book.as_ref().map(|book| book.timezone.as_str())
+    }
+
+    /// The versions of rule sets that hold a rule.
+    pub fn versions_with_rule<'c>(&'c self, rule: &'c str) -> impl Iterator<Item = &'c DefinitionRef> {
+        let holds =
+            move |body: &Body| matches!(body, Body::Rules(book) if book.rules.iter().any(|r| r.id == rule));
+        self.held.versions.iter().filter(move |(_, body)| holds(body)).map(|(reference, _)| reference)
+    }
+
+    /// The versions of the organisation that a project, or the branch itself, belongs to.
+    pub fn versions_with_unit<'c>(&'c self, unit: &'c str) -> impl Iterator<Item = &'c DefinitionRef> {
+        let holds = move |body: &Body| {
+            matches!(body, Body::Organisation(organisation)
+                if organisation.branch.id == unit || organisation.projects.iter().any(|p| p.id == unit))
+        };
+        self.held.versions.iter().filter(move |(_, body)| holds(body)).map(|(reference, _)| reference)
     }
 
     /// The rules as a whole: time zone, calendars, the form of notes.

@@ -85,7 +85,8 @@ pub fn status(days: &Days<'_>, rule: &Rule, duty: &Duty, now_ms: i64, known_unti
     }
 }
 
-/// From when a duty is at risk: from the first reminder on, else in the last quarter of its time.
+/// From when a duty is at risk: from the first reminder on, else in the last quarter of its time. A reminder
+/// that would come before there is anything to do says nothing about risk.
 #[must_use]
 pub fn risk_from_ms(days: &Days<'_>, rule: &Rule, duty: &Duty) -> i64 {
     let Some(due_ms) = duty.due_ms else { return i64::MAX };
@@ -94,6 +95,7 @@ pub fn risk_from_ms(days: &Days<'_>, rule: &Rule, duty: &Duty) -> i64 {
         (_, Some(count)) if count > 0 => Some(days.start_of(before(days.day(due_ms), count))),
         _ => None,
     });
+    let first = first.filter(|at_ms| *at_ms > duty.opens_ms);
     first.min().unwrap_or_else(|| due_ms.saturating_sub(due_ms.saturating_sub(duty.opens_ms) / 4))
 }
 

@@ -43,8 +43,8 @@ impl Tally {
 
 /// One record of a page, checked and ready to store.
 enum Arrival {
-    /// A definition version.
-    Definition(DefinitionRef, Vec<u8>),
+    /// A definition version, and when the branch published it.
+    Definition(DefinitionRef, Vec<u8>, i64),
     /// A run, written here or elsewhere.
     Run { record: Box<RecordRow>, definition: Option<DefinitionRef>, hashes: Vec<ChangeHash>, last_seq: u64 },
     /// A run of a document that ended long ago, without its changes.
@@ -56,7 +56,9 @@ enum Arrival {
 impl Arrival {
     fn save(&self, connection: &Connection) -> Result<(), Error> {
         match self {
-            Self::Definition(reference, json) => identity::insert_definition(connection, reference, json),
+            Self::Definition(reference, json, published_at_ms) => {
+                identity::insert_definition(connection, reference, json, *published_at_ms)
+            }
             Self::Run { record, definition, hashes, .. } => {
                 if let Some(definition) = definition {
                     let row = DocumentRow {
@@ -236,7 +238,7 @@ impl Replica {
         match &record.body {
             Body::Definition { reference, json } => {
                 tally.digest.add(&definition_document(reference), &record.body.last_hash());
-                Ok(Arrival::Definition(reference.clone(), json.clone()))
+                Ok(Arrival::Definition(reference.clone(), json.clone(), record.received_at_ms))
             }
             Body::Run(run) => {
                 let index = usize::try_from(run.definition).unwrap_or(usize::MAX);

@@ -12,13 +12,16 @@ use crate::duty::{
     overlaps, part_of, people, settle, silence, slots_of, stays, unit_duties, units,
 };
 use crate::error::Error;
-use crate::id::DocumentId;
+use crate::id::{DefinitionRef, DocumentId};
 use crate::projection::{self, Filter, Row};
+use crate::store::identity;
 use crate::time::Moment;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long a duty of a period that nobody fulfilled stays on the list.
 const OVERDUE_PERIOD_MS: i64 = 60 * DAY_MS;
+/// How long it is told what happened on a record that the person follows: who was off for days hears it too.
+const NEWS_MS: i64 = 7 * DAY_MS;
 /// Most records of one ledger that are read for a duty of a unit.
 const RECORDS_MAX: u32 = 2_000;
 
@@ -104,8 +107,8 @@ impl Replica {
     }
 
     /// What this device should say to the person in the next `days` days, earliest first: computed without
-    /// signal, for the app to schedule. News of records that the person follows come with the time they
-    /// happened.
+    /// signal, for the app to schedule. News of the last week of records that the person follows come with the
+    /// time they happened.
     ///
     /// # Errors
     /// Storage errors.
@@ -121,7 +124,7 @@ impl Replica {
             all.extend(duty::reminders(&calendar, &found.rule, &found.duty, user, about));
         }
         all.retain(|reminder| (now_ms..=until_ms).contains(&reminder.at_ms));
-        all.extend(self.news(&calendar, now_ms - DAY_MS)?);
+        all.extend(self.news(&calendar, now_ms - NEWS_MS)?);
         all.sort_by(|a, b| (a.at_ms, &a.key).cmp(&(b.at_ms, &b.key)));
         all.dedup_by(|a, b| a.key == b.key);
         Ok(all)
@@ -291,7 +294,8 @@ impl Replica {
         let by = rule.satisfied_by.as_ref().and_then(|by| by.ledger.as_ref());
         let ledger = by.or(rule.applies_to.ledger.as_ref());
         for unit in units(&self.catalog, rule) {
-            for mut duty in unit_duties(days, rule, &unit, now_ms - OVERDUE_PERIOD_MS, until_ms) {
+            let since_ms = self.in_force_ms(rule, &unit)?.max(now_ms - OVERDUE_PERIOD_MS);
+            for mut duty in unit_duties(days, rule, &unit, since_ms, until_ms) {
                 if self.owes(&duty)
                     && let Some(ledger) = ledger
                 {
@@ -302,6 +306,21 @@ impl Replica {
             }
         }
         Ok(())
+    }
+
+    /// Since when a unit can owe what a rule asks for: the branch had published both, the rule and the unit.
+    fn in_force_ms(&self, rule: &Rule, unit: &str) -> Result<i64, Error> {
+        let first_ms = |versions: Vec<&DefinitionRef>| -> Result<i64, Error> {
+            let mut first_ms = i64::MAX;
+            for version in versions {
+                let at_ms = identity::published_at_ms(self.store.reader(), version)?;
+                first_ms = first_ms.min(at_ms.unwrap_or(i64::MIN));
+            }
+            Ok(first_ms)
+        };
+        let of_rule = first_ms(self.catalog.versions_with_rule(&rule.id).collect())?;
+        let of_unit = first_ms(self.catalog.versions_with_unit(unit).collect())?;
+        Ok(of_rule.max(of_unit))
     }
 
     fn of_slots(

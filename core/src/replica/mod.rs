@@ -67,7 +67,7 @@ pub use lists::{ExportedRecord, ExportedRun, RefusedChange, Status};
 pub use sync::{Failure, Progress};
 
 /// Schema steps of a replica file, in order.
-pub(crate) const STEPS: [&str; 18] = [
+pub(crate) const STEPS: [&str; 19] = [
     schema::STEP_1,
     projection::SCHEMA,
     schema::STEP_2,
@@ -86,6 +86,7 @@ pub(crate) const STEPS: [&str; 18] = [
     schema::STEP_11,
     projection::GRADE_SCHEMA,
     schema::STEP_12,
+    schema::STEP_13,
 ];
 
 /// Documents kept loaded between actions; the work of a person touches few at a time.

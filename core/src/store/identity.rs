@@ -120,17 +120,31 @@ pub(crate) fn set_device_code(connection: &Connection, code: &str) -> Result<(),
     Ok(())
 }
 
-/// Keeps a published definition; one that is held already is left alone.
+/// Keeps a published definition; of one that is held already it is noted when it was published.
 pub(crate) fn insert_definition(
     connection: &Connection,
     reference: &DefinitionRef,
     json: &[u8],
+    published_at_ms: i64,
 ) -> Result<(), Error> {
     connection.execute(
-        "INSERT OR IGNORE INTO definition (id, version, hash, json) VALUES (?1, ?2, ?3, ?4)",
-        params![reference.id, reference.version, reference.hash.as_bytes(), json],
+        "INSERT INTO definition (id, version, hash, json, published_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (id, version) DO UPDATE SET published_at_ms = excluded.published_at_ms
+         WHERE published_at_ms = 0",
+        params![reference.id, reference.version, reference.hash.as_bytes(), json, published_at_ms],
     )?;
     Ok(())
+}
+
+/// When the branch published a definition version; `None` where that was not kept.
+pub(crate) fn published_at_ms(
+    connection: &Connection,
+    reference: &DefinitionRef,
+) -> Result<Option<i64>, Error> {
+    let mut statement =
+        connection.prepare_cached("SELECT published_at_ms FROM definition WHERE id = ?1 AND version = ?2")?;
+    let found = statement.query_row(params![reference.id, reference.version], |row| row.get(0)).optional()?;
+    Ok(found.filter(|at_ms| *at_ms != 0))
 }
 
 /// Takes a definition version out.
@@ -160,13 +174,13 @@ pub(crate) fn readable_definitions(connection: &Connection) -> Result<Vec<(Defin
     Ok(readable)
 }
 
-/// Holds exactly these definition versions from now on.
+/// Holds exactly these definition versions from now on; when they were published is not known any more.
 pub(crate) fn replace_definitions(
     connection: &Connection,
     definitions: &[(DefinitionRef, Vec<u8>)],
 ) -> Result<(), Error> {
     connection.execute("DELETE FROM definition", [])?;
-    definitions.iter().try_for_each(|(reference, json)| insert_definition(connection, reference, json))
+    definitions.iter().try_for_each(|(reference, json)| insert_definition(connection, reference, json, 0))
 }
 
 fn definition_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<(DefinitionRef, Vec<u8>)> {

@@ -265,3 +265,9 @@ CREATE TABLE compaction (
 pub const STEP_12: &str = "
 UPDATE document SET projected = 0;
 ";
+
+/// Since when a rule is in force: nobody owes what was due before.
+pub const STEP_13: &str = "
+-- server clock when the branch published it, milliseconds since 1970; 0 where that was not kept
+ALTER TABLE definition ADD COLUMN published_at_ms INTEGER NOT NULL DEFAULT 0;
+";

@@ -1,5 +1,7 @@
 //! (三)6, complaints: sp.31 to sp.33.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 use xunyuan_core::duty::Status;
 use xunyuan_core::id::DocumentId;
@@ -12,6 +14,7 @@ const COMPLAINT: &str = "led.complaint";
 const NOTICE: &str = "led.notice";
 const MONTHLY: &str = "rule.complaint_monthly";
 const ANALYSIS: &str = "rule.complaint_analysis";
+const FIRST_REPLY: &str = "rule.complaint_first_reply";
 const TO_GM: &str = "rule.major_to_gm";
 
 fn complaint(category: &str, content: &str) -> Json {
@@ -47,11 +50,11 @@ fn sp_31_the_project_sums_up_its_complaints_every_month() {
     stage.sync(&["u.fd01", "u.csl01"]);
     assert_eq!(stage.step_refused("u.fd01", slow, "classify", json!({})), "role_not_allowed");
     // A general complaint is answered within a day: this one is.
-    assert_eq!(stage.standing("rule.complaint_first_reply"), [(LANYUAN.to_owned(), Status::Open)]);
+    assert_eq!(stage.standing(FIRST_REPLY), [(LANYUAN.to_owned(), Status::Open)]);
     stage.at("2026-11-23T15:00");
     answered(&mut stage, slow, "已更换门禁,公示报修时限");
     stage.sync(&["u.csl01"]);
-    assert_eq!(stage.standing("rule.complaint_first_reply")[0].1, Status::Met);
+    assert_eq!(stage.standing(FIRST_REPLY)[0].1, Status::Met);
     // The last evening of the month, without signal; nobody answers this one in time.
     stage.at("2026-11-30T23:50");
     let noise = stage.enter("u.fd01", COMPLAINT, LANYUAN, complaint("cp.sec.noise", "深夜施工扰民"));
@@ -59,16 +62,14 @@ fn sp_31_the_project_sums_up_its_complaints_every_month() {
     stage.sync(&["u.fd01", "u.csl01", "u.bcm01", "u.pm01"]);
     stage.at("2026-12-02T08:00");
     stage.sync(&["u.csl01", "u.pm01"]);
-    assert_eq!(stage.duties_on("rule.complaint_first_reply", noise)[0].status, Status::Breached);
-    let manager = Told {
-        rule: "rule.complaint_first_reply".to_owned(),
-        to: "role.project_manager".to_owned(),
-        mark: String::new(),
-    };
+    assert_eq!(stage.duties_on(FIRST_REPLY, noise)[0].status, Status::Breached);
+    let manager =
+        Told { rule: FIRST_REPLY.to_owned(), to: "role.project_manager".to_owned(), mark: String::new() };
     assert_eq!(stage.told("u.pm01", noise), [manager]);
 
-    // Her device says what she owes, the day before it is due as well, and makes the paper without signal.
-    assert_eq!(stage.owes("u.csl01", MONTHLY), [Status::Open]);
+    // Her device says what she owes, on the day before it is due as urgent, and of no month before the branch
+    // began; it makes the paper without signal.
+    assert_eq!(stage.owes("u.csl01", MONTHLY), [Status::AtRisk]);
     assert_eq!(stage.owes("u.fd01", MONTHLY), []);
     let table = stage.report_of("u.csl01", "rep.complaint_monthly", "2026-11");
     let lines = rows(&table);
@@ -80,7 +81,7 @@ fn sp_31_the_project_sums_up_its_complaints_every_month() {
     assert_eq!(rows(&stage.report("rep.complaint_monthly", Some(LANYUAN), "2026-11")), lines);
 
     // Handed up on the second: owed by the one project that has such a lead, and met.
-    assert_eq!(stage.standing(MONTHLY).iter().filter(|(_, s)| *s == Status::Open).count(), 1);
+    assert_eq!(stage.standing(MONTHLY).iter().filter(|(_, s)| *s == Status::AtRisk).count(), 1);
     let own = handed_up("rep.complaint_monthly", "2026-11");
     assert_eq!(stage.enter_refused("u.fd01", NOTICE, LANYUAN, own), "role_not_allowed");
     let up = stage.enter("u.csl01", NOTICE, LANYUAN, handed_up("rep.complaint_monthly", "2026-11"));
@@ -141,15 +142,18 @@ fn sp_32_the_branch_analyses_complaints_and_reports_grave_ones_at_once() {
     assert!(hint.iter().any(|view| view.duty.rule == TO_GM), "her device knows: {hint:?}");
     stage.at("2026-12-02T14:00");
     stage.sync(&["u.csl01", "u.gm01", "u.bcm01"]);
-    // It is reported as soon as it arrives, by the branch itself, and that it came late stays marked.
+    // It is reported as soon as it arrives, by the branch itself, and that it came late stays marked; nobody had
+    // answered within two hours either, of which the project's manager hears.
     let view = stage.view("u.gm01", lift);
-    let reported: Vec<&str> = view
-        .events
-        .iter()
-        .filter(|event| event.event.by.as_str() == "sys.server")
-        .map(|event| event.event.kind.as_str())
-        .collect();
-    assert_eq!(reported, ["escalate_gm", "escalation"], "{:?}", stage.told("u.gm01", lift));
+    let by_branch = view.events.iter().filter(|event| event.event.by.as_str() == "sys.server");
+    let kinds: BTreeSet<&str> = by_branch.map(|event| event.event.kind.as_str()).collect();
+    assert_eq!(kinds, BTreeSet::from(["escalate_gm", "escalation"]));
+    let told = stage.told("u.gm01", lift);
+    let told: BTreeSet<_> =
+        told.iter().map(|one| [&one.rule, &one.to, &one.mark].map(String::as_str)).collect();
+    let (gm, late) = ("role.gm", "major_reported_late");
+    let expected = [[TO_GM, gm, ""], [TO_GM, gm, late], [FIRST_REPLY, "role.project_manager", ""]];
+    assert_eq!(told, BTreeSet::from(expected));
     assert!(view.marks.contains(&"major_reported_late".to_owned()), "{:?}", view.marks);
     assert_eq!(view.state, "classified", "reporting does not take it out of anybody's hands");
     assert_eq!(stage.duties(TO_GM)[0].status, Status::Breached, "after two hours");
@@ -171,7 +175,7 @@ fn sp_32_the_branch_analyses_complaints_and_reports_grave_ones_at_once() {
     // January: the analysis is owed by the eighth, the last day of which the general manager hears at last.
     stage.at("2027-01-05T09:00");
     stage.meet();
-    assert!(stage.owes("u.bcm01", ANALYSIS).contains(&Status::Open));
+    assert_eq!(stage.owes("u.bcm01", ANALYSIS), [Status::Breached, Status::AtRisk]);
     let table = rows(&stage.report("rep.complaint_analysis", None, "2026-12"));
     let lanyuan = table.iter().find(|row| row[0] == "澜园").unwrap();
     assert_eq!(lanyuan[1..3], ["2", "100%"], "two against one in November");

@@ -66,9 +66,11 @@ fn shown_round(stage: &mut Stage, unit: &str, refuses: bool) -> Vec<DocumentId> 
         raised =
             stage.act("u.hg01", |replica, moment| replica.answer(sheet, "hu.wall.03", wet, moment)).raised;
         let snag = json!({
-            "room": "bath", "part": "墙角", "desc": "渗水", "photos": photo(5).line(), "owner_wants_refuse": true,
+            "room": "bath", "part": "墙角", "desc": "渗水", "owner_wants_refuse": true,
         });
-        stage.act("u.hg01", |replica, moment| replica.add_line(sheet, "hu.snags", values(snag), moment));
+        let line =
+            stage.act("u.hg01", |replica, moment| replica.add_line(sheet, "hu.snags", values(snag), moment));
+        stage.attach("u.hg01", sheet, &format!("hu.snags/{line}/photos"), &[photo(5)]);
     } else {
         stage.act("u.hg01", |replica, moment| replica.sign(sheet, "owner_sign", moment));
     }
@@ -104,7 +106,8 @@ fn sp_19_a_handover_has_its_contingency_plans_and_what_goes_wrong_is_followed() 
     stage.step("u.pm03", finding, "confirm", json!({}));
     let action = json!({ "desc": "指定停电预案负责人", "owner": "u.eng03", "due": "2026-12-10", "done_at": "2026-12-09" });
     stage.line("u.pm03", finding, "actions", action);
-    stage.edit("u.pm03", finding, json!({ "root_cause": "分工表漏项", "evidence": photo(6).line() }));
+    stage.edit("u.pm03", finding, json!({ "root_cause": "分工表漏项" }));
+    stage.attach("u.pm03", finding, "evidence", &[photo(6)]);
     stage.step("u.pm03", finding, "plan", json!({ "due": "2026-12-10" }));
     stage.step("u.pm03", finding, "submit", json!({}));
     stage.meet();
@@ -208,6 +211,7 @@ fn sp_21_the_branch_guides_daily_work_on_its_visits() {
         stage.of(user);
     }
     // The month's visit stands in the schedule; whoever of the branch opens it opens the same sheet.
+    stage.at("2026-12-02T09:00");
     let slots = stage.act("u.bcm01", |replica, moment| replica.slots(moment));
     let slot = slots
         .into_iter()
@@ -232,7 +236,7 @@ fn sp_21_the_branch_guides_daily_work_on_its_visits() {
     let done = stage.world.finish_sheet(device, sheet);
     assert!(done.completed.is_some());
     stage.meet();
-    let table = rows(&stage.report("rep.project_issue", Some(LANYUAN), "2026-11"));
+    let table = rows(&stage.report("rep.project_issue", Some(LANYUAN), "2026-12"));
     assert_eq!(table[0][..3], ["澜园", "职能内", "前台交接班无书面记录"]);
     // The visit is not visited by those whom it is about.
     for user in ["u.csl01", "u.pm01"] {
@@ -261,7 +265,7 @@ fn sp_22_everybody_knows_agreement_and_covenant_by_heart() {
     for (user, right) in [("u.fd01", 9), ("u.csl01", 10)] {
         stage.line("u.csl01", first, "results", json!({ "user": user, "asked": 10, "right": right }));
     }
-    stage.step("u.csl01", first, "evaluate", json!({ "score_avg": 95 }));
+    stage.step("u.csl01", first, "evaluate", json!({ "score_avg": 95, "effect": "人人答得出服务承诺" }));
     stage.meet();
     let lanyuan = |stage: &Stage| rows(&stage.report("rep.training", Some(LANYUAN), "2026Q4"))[0].clone();
     // Customer service of Lanyuan: the lead, two at the desk, one patrol officer.
@@ -271,7 +275,11 @@ fn sp_22_everybody_knows_agreement_and_covenant_by_heart() {
     stage.at("2026-11-26T19:00");
     stage.step("u.csl01", second, "hold", json!({}));
     stage.line("u.csl01", second, "results", json!({ "user": "u.fd02", "asked": 10, "right": 6 }));
-    stage.step("u.csl01", second, "evaluate", json!({ "score_avg": 75 }));
+    assert_eq!(
+        stage.step_refused("u.csl01", second, "evaluate", json!({ "score_avg": 75 })),
+        "requirement_missing"
+    );
+    stage.step("u.csl01", second, "evaluate", json!({ "score_avg": 75, "effect": "停车收费标准须再练" }));
     stage.meet();
     assert_eq!(lanyuan(&stage)[3..6], ["4", "100%", "85"], "everybody, and the mean of both");
     assert_eq!(shown(&stage.view("u.fd01", first), "results"), "2");

@@ -13,6 +13,7 @@ use xunyuan_core::projection::Filter;
 use xunyuan_core::replica::{Answer, Replica};
 use xunyuan_core::report::{Period, Request, Table};
 use xunyuan_core::rules::entry::{EntryView, FieldContent, LineView};
+use xunyuan_core::rules::file::FileRef;
 use xunyuan_core::rules::sheet::InspectionView;
 use xunyuan_core::time::Moment;
 use xunyuan_server::hub::{DutyFilter, DutyView};
@@ -177,6 +178,11 @@ impl Stage {
         let content = view.fields.into_iter().find(|one| one.id == field).map(|one| one.content);
         let Some(FieldContent::Lines(lines)) = content else { return Vec::new() };
         lines
+    }
+
+    /// Puts files into a place of a record.
+    pub(super) fn attach(&mut self, user: &str, record: DocumentId, place: &str, files: &[FileRef]) {
+        self.act(user, |replica, moment| replica.attach(record, place, files, None, moment));
     }
 
     /// Edits fields of an entry.

@@ -37,6 +37,7 @@ fn value(field: &Field) -> Value {
         FieldType::Choice(None) => text(&field.options[0].id),
         FieldType::Ref(Target::User) | FieldType::Set(Element::Ref(Target::User)) => text("u.fd01"),
         FieldType::Ref(Target::Project) | FieldType::Set(Element::Ref(Target::Project)) => text(PROJECT),
+        FieldType::Ref(Target::Form(_)) => text("{}"),
         FieldType::Photos => text(&"ab".repeat(32)),
         FieldType::Choice(Some(_))
         | FieldType::Ref(_)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use xunyuan_core::definition::{Field, FieldType, Ledger};
+use xunyuan_core::definition::{Field, FieldType, Ledger, Target};
 use xunyuan_core::document::model::Value;
 use xunyuan_core::id::DocumentId;
 use xunyuan_core::projection::RowKind;
@@ -127,10 +127,30 @@ pub(super) fn field_value(device: &mut Device<'_>, field: &Field, text: &str) ->
 fn read_fields(device: &mut Device<'_>, ledger: &Ledger, words: &[String]) -> Result<Fields, Failure> {
     let mut fields = Fields::new();
     for (id, text) in assignments(words)? {
-        let value = field_value(device, field_of(ledger, &id)?, &text)?;
+        let field = match form_field(device, ledger, &id)? {
+            Some(field) => field,
+            None => field_of(ledger, &id)?.clone(),
+        };
+        let value = field_value(device, &field, &text)?;
         fields.insert(id, value);
     }
     Ok(fields)
+}
+
+/// The field of a form that `<field>.<field of the form>` names.
+fn form_field(device: &Device<'_>, ledger: &Ledger, id: &str) -> Result<Option<Field>, Failure> {
+    let is_form = |field: &Field| matches!(field.kind, FieldType::Ref(Target::Form(_)));
+    let Some((_, asked)) = id.split_once('.').filter(|(field, _)| ledger.field(field).is_some_and(is_form))
+    else {
+        return Ok(None);
+    };
+    let catalog = device.replica.catalog();
+    if let Some(field) = catalog.form_field(&ledger.id, asked) {
+        return Ok(Some(field.clone()));
+    }
+    let forms = catalog.forms().filter(|form| form.ledger == ledger.id);
+    let ids: Vec<&str> = forms.flat_map(|form| &form.fields).map(|field| field.id.as_str()).collect();
+    Err(unknown("field", asked, &ids))
 }
 
 fn field_of<'l>(ledger: &'l Ledger, id: &str) -> Result<&'l Field, Failure> {

@@ -102,3 +102,26 @@ fn what_is_put_off_is_owed_anew() {
     assert_ne!(before.key, after.key, "its own name: what was escalated before is not what is owed now");
     assert_eq!(days.day(after.due_ms.unwrap()).to_string(), "2026-12-15");
 }
+
+#[test]
+fn a_reminder_before_there_is_anything_to_do_makes_nothing_urgent() {
+    let days = Days::of(catalog());
+    let rule = catalog().rule("rule.fd_resolve").unwrap();
+    let at = |category: &str, now: &str| {
+        let case = json!({
+            "history": [
+                { "event": "create", "state": "received", "at": "2026-11-23T09:00+08:00" },
+                { "event": "assign", "state": "assigned", "at": "2026-11-23T09:01+08:00" },
+            ],
+            "values": { "field/category": category },
+        });
+        let duty = of_record(&days, rule, &record(&case, "led.front_desk", 7), 0, ms(now)).remove(0);
+        status(&days, rule, &duty, ms(now), i64::MAX)
+    };
+    // Two hours in all, and a reminder two hours ahead: the last quarter is urgent.
+    assert_eq!(at("fd.help.elder", "2026-11-23T09:02+08:00"), Status::Open);
+    assert_eq!(at("fd.help.elder", "2026-11-23T10:31+08:00"), Status::AtRisk);
+    assert_eq!(at("fd.help.elder", "2026-11-23T11:01+08:00"), Status::Breached);
+    // A day in all: from the reminder on.
+    assert_eq!(at("fd.repair.water", "2026-11-23T09:02+08:00"), Status::Open);
+}

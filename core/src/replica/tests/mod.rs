@@ -47,7 +47,7 @@ impl Device {
             .store
             .write(|connection| {
                 definitions.iter().try_for_each(|definition| {
-                    identity::insert_definition(connection, &definition.reference, &definition.json)
+                    identity::insert_definition(connection, &definition.reference, &definition.json, 1)
                 })
             })
             .unwrap();
@@ -363,4 +363,35 @@ fn a_record_whose_beginning_was_refused_can_be_begun_again() {
     let view = device.replica.entry(entry).unwrap();
     assert_eq!((view.state.as_str(), view.temporary_number.as_deref()), ("received", Some("A7-0001")));
     assert_eq!(device.replica.model(entry).unwrap().text("field/urgency"), Some("urgent"));
+}
+
+#[test]
+fn nobody_owes_a_month_that_was_due_before_the_branch_had_the_rule_or_the_project() {
+    let mut device = Device::of("u.csl01", "in-force");
+    let periods = |device: &mut Device| -> Vec<String> {
+        let now = device.now();
+        let duties = device.replica.duties(&now).unwrap();
+        let monthly = duties.into_iter().filter(|view| view.duty.rule == "rule.complaint_monthly");
+        monthly.map(|view| view.duty.period).collect()
+    };
+    assert_eq!(periods(&mut device), ["2026-09", "2026-10", "2026-11"], "in force for years");
+    let (rules, organisation) = (catalog_of("set.rules"), sample_organisation());
+    for (definition, days_ago, left) in
+        [(&rules, 25, &["2026-10", "2026-11"][..]), (organisation, 1, &["2026-11"])]
+    {
+        let (reference, json) = (&definition.reference, &definition.json);
+        let at_ms = NOW_MS - days_ago * DAY_MS;
+        let again = |connection: &Connection| {
+            identity::remove_definition(connection, reference)?;
+            identity::insert_definition(connection, reference, json, at_ms)?;
+            // It arrives again, as after a restore: when it was first published stays.
+            identity::insert_definition(connection, reference, json, NOW_MS)
+        };
+        device.replica.store.write(again).unwrap();
+        assert_eq!(periods(&mut device), left);
+    }
+}
+
+fn catalog_of(id: &str) -> crate::definition::Definition {
+    embedded().iter().find(|known| known.reference.id == id).unwrap().clone()
 }

@@ -1,5 +1,7 @@
 //! Whether a value fits its field or item: type, options, limits, lengths.
 
+use serde_json::{Map, Value as Json};
+
 use super::{Change, unknown_key};
 use crate::definition::{Catalog, Element, Field, FieldType, Item, ItemKind, Target};
 use crate::document::model::Value;
@@ -78,6 +80,7 @@ pub(super) fn field(change: &Change<'_>, field: &Field, value: &Value, current: 
         {
             Ok(())
         }
+        (FieldType::Ref(Target::Form(_)), Value::Text(form)) => filled(change, form, zh, en),
         (FieldType::Ref(target), Value::Text(id)) => reference(change.catalog, target, id, current, zh, en),
         (FieldType::Set(Element::Ref(target)), Value::Text(id)) => {
             reference(change.catalog, target, id, current, zh, en)
@@ -85,6 +88,39 @@ pub(super) fn field(change: &Change<'_>, field: &Field, value: &Value, current: 
         (FieldType::Set(Element::Text), Value::Text(text)) => length(text, SHORT_CHARS_MAX, zh, en),
         (FieldType::Photos, Value::Text(hash)) if keys::is_sha256(hash) => Ok(()),
         _ => Err(wrong_type(zh, en)),
+    }
+}
+
+/// Checks a filled form: what it says by the names of its fields. What another version of the form asked for
+/// stays as it is.
+fn filled(change: &Change<'_>, form: &str, zh: &str, en: &str) -> Result<(), Refusal> {
+    length(form, NOTE_CHARS_MAX, zh, en)?;
+    let Ok(form) = serde_json::from_str::<Map<String, Json>>(form) else {
+        return Err(Refusal::new(
+            codes::WRONG_TYPE,
+            format!("“{zh}”是一张表单,请逐项填写"),
+            format!("\"{en}\" is a form: fill in its fields one by one"),
+        ));
+    };
+    for (id, said) in &form {
+        let Some(asked) = change.catalog.form_field(&change.before.definition.id, id) else { continue };
+        let elements = said.as_array().map_or(std::slice::from_ref(said), Vec::as_slice);
+        for element in elements {
+            field(change, asked, &plain(element), true)?;
+        }
+    }
+    Ok(())
+}
+
+fn plain(said: &Json) -> Value {
+    match said {
+        Json::Bool(flag) => Value::Bool(*flag),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => Value::Int(whole),
+            None => number.as_f64().map_or(Value::Null, Value::Number),
+        },
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Null | Json::Array(_) | Json::Object(_) => Value::Null,
     }
 }
 
