@@ -12,6 +12,7 @@ use xunyuan_core::id::{DefinitionRef, UserId};
 use xunyuan_core::projection::{HistoryLine, LineKind};
 use xunyuan_core::replica::{DraftContent, DutyView};
 use xunyuan_core::rules::file::{self, FileRef};
+use xunyuan_core::rules::form;
 use xunyuan_core::rules::keys::{self, Key};
 use xunyuan_core::rules::schedule::SlotState;
 use xunyuan_core::rules::sheet::InspectionState;
@@ -236,6 +237,15 @@ impl Words<'_> {
     /// A value of a field: an option by its name.
     #[must_use]
     pub fn field_value(&self, field: Option<&Field>, value: &Value) -> String {
+        let filled = field.zip(value.as_text()).filter(|(field, _)| form::is_form(field));
+        if let Some(said) = filled.and_then(|(field, text)| form::said(self.catalog, field, text)) {
+            let part = |(asked, values): &(&Field, Vec<Value>)| {
+                let label = asked.title.as_ref().map_or(asked.id.as_str(), |title| self.title(title));
+                let values = values.iter().map(|value| self.field_value(Some(asked), value));
+                format!("{label}: {}", values.collect::<Vec<_>>().join(" "))
+            };
+            return said.iter().map(part).collect::<Vec<_>>().join("; ");
+        }
         let named = value.as_text().zip(field).and_then(|(id, field)| {
             if let FieldType::Choice(Some(set)) = &field.kind {
                 let option = self.catalog.response_set(set)?.options.iter().find(|option| option.id == id)?;

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json};
-
 use super::{Draft, entries};
-use crate::definition::{Field, FieldType, Ledger, MergePolicy, Target};
+use crate::definition::{Field, FieldType, Ledger, MergePolicy};
 use crate::document::model::Value;
 use crate::id::UserId;
-use crate::rules::keys;
+use crate::rules::{form, keys};
 
 /// Begins an entry with its first fields; a set field takes its elements separated by spaces, a filled form its
 /// fields as `<field>.<field of the form>`.
@@ -86,28 +84,20 @@ fn with_forms(
     ledger: &Ledger,
     mut fields: BTreeMap<String, Value>,
 ) -> BTreeMap<String, Value> {
-    let is_form = |field: &&Field| matches!(field.kind, FieldType::Ref(Target::Form(_)));
-    for id in ledger.fields.iter().filter(is_form).map(|field| field.id.as_str()) {
+    for id in ledger.fields.iter().filter(|field| form::is_form(field)).map(|field| field.id.as_str()) {
         let prefix = format!("{id}.");
-        let said: BTreeMap<String, Value> =
-            fields.extract_if(.., |name, _| name.starts_with(&prefix)).collect();
+        let of_form = |name: &String, _: &mut Value| name.starts_with(&prefix);
+        let said = fields
+            .extract_if(.., of_form)
+            .filter_map(|(name, value)| name.strip_prefix(&prefix).map(|name| (name.to_owned(), value)));
+        let said: BTreeMap<String, Value> = said.collect();
         if said.is_empty() {
             continue;
         }
         let given = fields.get(id).and_then(Value::as_text);
         let held = given.or_else(|| draft.model.text(&keys::field(id))).unwrap_or_default();
-        let mut form: Map<String, Json> = serde_json::from_str(held).unwrap_or_default();
-        for (name, value) in said {
-            let name = name.strip_prefix(&prefix).unwrap_or(&name).to_owned();
-            match value {
-                Value::Null => drop(form.remove(&name)),
-                Value::Bool(flag) => drop(form.insert(name, Json::from(flag))),
-                Value::Int(whole) => drop(form.insert(name, Json::from(whole))),
-                Value::Number(number) => drop(form.insert(name, Json::from(number))),
-                Value::Text(text) => drop(form.insert(name, Json::from(text))),
-            }
-        }
-        fields.insert(id.to_owned(), Value::Text(Json::Object(form).to_string()));
+        let whole = form::with(held, said);
+        fields.insert(id.to_owned(), Value::Text(whole));
     }
     fields
 }

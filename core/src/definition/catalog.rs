@@ -7,7 +7,7 @@ use super::Definition;
 use super::body::{self, Body};
 use super::catalogues::{Category, CategorySet, Clause, Level, ResponseSet, Standard};
 use super::checklist::Checklist;
-use super::field::Field;
+use super::field::{Field, FieldType, Target};
 use super::holidays::Holidays;
 use super::label::Named;
 use super::ledger::Ledger;
@@ -223,11 +223,11 @@ impl Catalog {
         self.held.forms.values().map(|form| &**form)
     }
 
-    /// A field of the form that entries of a ledger are filled in on.
+    /// The form that a field holds filled in, where it names one by id.
     #[must_use]
-    pub fn form_field(&self, ledger: &str, id: &str) -> Option<&Field> {
-        let forms = self.forms().filter(|form| form.ledger == ledger);
-        forms.flat_map(|form| &form.fields).find(|field| field.id == id)
+    pub fn form_of(&self, field: &Field) -> Option<&Form> {
+        let FieldType::Ref(Target::Form(id)) = &field.kind else { return None };
+        self.held.forms.get(id).map(|form| &**form)
     }
 
     /// A deadline rule.

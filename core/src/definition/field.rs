@@ -266,6 +266,8 @@ pub struct Choice {
     pub title: Option<Title>,
     /// Kept for old records, no longer offered.
     pub retired: bool,
+    /// Roles that may write a lower option where this one stands and the higher holds; empty: whoever may write.
+    pub lowered_by: Vec<String>,
 }
 
 /// One field of a header, a ledger, a repeated line or a form.
@@ -406,6 +408,8 @@ struct WrittenChoice {
     title: Title,
     #[serde(default)]
     retired: bool,
+    #[serde(default)]
+    lowered_by: Vec<String>,
 }
 
 impl<'de> Deserialize<'de> for Choice {
@@ -420,12 +424,13 @@ impl<'de> Deserialize<'de> for Choice {
             }
 
             fn visit_str<E: de::Error>(self, id: &str) -> Result<Choice, E> {
-                Ok(Choice { id: id.to_owned(), title: None, retired: false })
+                Ok(Choice { id: id.to_owned(), title: None, retired: false, lowered_by: Vec::new() })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Choice, A::Error> {
                 let written = WrittenChoice::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Choice { id: written.id, title: Some(written.title), retired: written.retired })
+                let WrittenChoice { id, title, retired, lowered_by } = written;
+                Ok(Choice { id, title: Some(title), retired, lowered_by })
             }
         }
 

@@ -239,7 +239,9 @@ impl Frame<'_> {
         let Some(text) = record.facts.fields.get(id).and_then(Json::as_str) else { return Datum::None };
         let Ok(Json::Object(form)) = serde_json::from_str(text) else { return Datum::None };
         let Some(value) = form.get(key) else { return Datum::None };
-        match (self.catalog.form_field(&record.definition.id, key), value) {
+        let forms = self.catalog.forms().filter(|form| form.ledger == record.definition.id);
+        let field = forms.flat_map(|form| &form.fields).find(|field| field.id == key);
+        match (field, value) {
             (Some(field), value) => self.names.value(field, value, shown),
             (None, Json::String(text)) => Datum::text(text),
             (None, _) => Datum::None,

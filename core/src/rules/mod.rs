@@ -20,6 +20,7 @@ pub mod entry;
 pub(crate) mod facts;
 pub mod file;
 pub mod finding;
+pub mod form;
 pub mod inspection;
 pub mod keys;
 mod lifecycle;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::definition::{Field, FieldType, MergePolicy};
+use crate::definition::{Choice, Field, FieldType, MergePolicy};
 use crate::document::model::{Register, Stamped, Value};
 
 /// The current value of a register under a field's merge policy.
@@ -90,6 +90,14 @@ fn first(register: &Register, order: impl Fn(&Stamped, &Stamped) -> Ordering) ->
 /// Place of an option in the field's list, lowest first; nothing where the value is no option.
 fn rank(field: &Field, value: &Value) -> Option<usize> {
     field.options.iter().position(|option| Some(option.id.as_str()) == value.as_text())
+}
+
+/// The option that stands in a field of which the higher one holds, where a new value is lower.
+#[must_use]
+pub fn lowers<'f>(field: &'f Field, register: &Register, new: &Value) -> Option<&'f Choice> {
+    let stands = merged(field, register).shown.value;
+    let is_lower = rank(field, new) < rank(field, &stands);
+    field.option(stands.as_text()?).filter(|_| is_lower)
 }
 
 /// Orders numbers and times by size and texts (dates among them) by characters.

@@ -13,7 +13,7 @@ use xunyuan_core::time::{civil, rfc3339};
 
 use super::output::{Exit, Lang, Report, table};
 use super::report::named;
-use super::store::{bar, unwritten};
+use super::store::{bar, unwritten_to};
 use super::{Context, UTC_OFFSET_MIN};
 use crate::hub::{FileShown, Hub, Incomplete};
 
@@ -154,7 +154,7 @@ fn pack(
     };
     let span = period.map_or((i64::MIN, i64::MAX), |period| period.span_ms(&hub.catalog()));
     let path = &arguments.output;
-    let file = File::create_new(path).map_err(unwritten)?;
+    let file = File::create_new(path).map_err(unwritten_to(path))?;
     let bar = bar(context, context.lang.pick("导出", "export"), 0);
     let packed = hub.pack_files(&filter, span, UTC_OFFSET_MIN, file, |done| bar.set_position(done));
     bar.finish_and_clear();

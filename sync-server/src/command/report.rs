@@ -11,7 +11,7 @@ use xunyuan_core::report::{self, Filling, Format, Period, Request, Screen};
 use super::Context;
 use super::output::{Exit, Lang, Report, table};
 use super::photos::clock;
-use super::store::{bar, unwritten};
+use super::store::{bar, unwritten, unwritten_to};
 use crate::hub::Hub;
 
 /// The word that lists the reports instead of making one.
@@ -211,9 +211,10 @@ fn put(path: &Path, write: impl FnOnce(&mut std::fs::File) -> Result<(), Error>)
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.part", std::process::id()));
     let beside = PathBuf::from(beside);
-    let mut file = std::fs::File::create_new(&beside).map_err(unwritten)?;
-    let written = write(&mut file)
-        .and_then(|()| file.sync_all().and_then(|()| std::fs::rename(&beside, path)).map_err(unwritten));
+    let mut file = std::fs::File::create_new(&beside).map_err(unwritten_to(path))?;
+    let written = write(&mut file).and_then(|()| {
+        file.sync_all().and_then(|()| std::fs::rename(&beside, path)).map_err(unwritten_to(path))
+    });
     written.inspect_err(|_| {
         // What is left of a failed attempt is nobody's; that it cannot be removed changes nothing.
         let _ = std::fs::remove_file(&beside);

@@ -200,7 +200,7 @@ pub(super) fn export(context: &Context, what: &Export) -> Result<Report, Error> 
     let hub = context.hub()?;
     let written = match output {
         Some(path) => {
-            let file = File::create_new(path).map_err(unwritten)?;
+            let file = File::create_new(path).map_err(unwritten_to(path))?;
             let mut out = BufWriter::new(file);
             write_lines(&hub, lines, &mut out)
         }
@@ -246,4 +246,13 @@ pub(super) fn bar(context: &Context, name: &'static str, length: u64) -> Progres
 
 pub(super) fn unwritten(cause: std::io::Error) -> Error {
     Error::new(ErrorKind::Storage, "无法写入输出文件", "the output cannot be written").caused_by(cause)
+}
+
+/// The same of a file: which one, and what the system says.
+pub(super) fn unwritten_to(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    let file = path.display().to_string();
+    move |cause| {
+        let (zh, en) = (format!("无法写入 {file}({cause})"), format!("{file} cannot be written ({cause})"));
+        Error::new(ErrorKind::Storage, zh, en).caused_by(cause)
+    }
 }

@@ -8,7 +8,7 @@ use xunyuan_core::definition::{Field, Ledger, MergePolicy};
 use xunyuan_core::document::model::Value;
 use xunyuan_core::error::Sentence;
 use xunyuan_core::id::ScopeId;
-use xunyuan_core::rules::{check, keys};
+use xunyuan_core::rules::{check, form, keys};
 
 use super::answer::{Page, with_status};
 use super::form::{Desk, Input, InputKind};
@@ -52,13 +52,14 @@ pub(crate) async fn create(
     let ledger = seen(&visit, &id)?;
     let project = typed.text("project").to_owned();
     let desk = Desk { v: &visit, project: &project };
-    let mut fields =
-        match desk.changed(asked(&visit, &ledger, &project).filter(|field| !field.kind.is_many()), &typed) {
-            Ok(fields) => fields,
-            Err(said) => return Ok(page(&visit, &ledger, &typed, Some(said))),
-        };
+    let (sets, plain): (Vec<Field>, Vec<Field>) =
+        asked(&visit, &ledger, &project).into_iter().partition(|field| field.kind.is_many());
+    let mut fields = match desk.changed(plain.iter(), &typed) {
+        Ok(fields) => fields,
+        Err(said) => return Ok(page(&visit, &ledger, &typed, Some(said))),
+    };
     fields.retain(|_, value| !value.is_null());
-    for set in asked(&visit, &ledger, &project).filter(|field| field.kind.is_many()) {
+    for set in sets {
         let elements: Vec<&str> = typed.all(&set.id).collect();
         if !elements.is_empty() {
             fields.insert(set.id.clone(), Value::Text(elements.join(" ")));
@@ -82,17 +83,18 @@ pub(super) fn units(visit: &Visit, ledger: &Ledger) -> Vec<(String, String)> {
     scopes.map(|scope| (scope.unit().to_owned(), visit.unit(scope.unit()))).collect()
 }
 
-/// Fields that a person fills in at the beginning.
-fn asked<'l>(visit: &Visit, ledger: &'l Ledger, project: &str) -> impl Iterator<Item = &'l Field> {
+/// Fields that a person fills in at the beginning; of a form its own fields.
+fn asked(visit: &Visit, ledger: &Ledger, project: &str) -> Vec<Field> {
     let roles = check::roles_on(visit.catalog(), &ScopeId::of(project, &ledger.stream), visit.user());
-    ledger.fields.iter().filter(move |field| {
+    let open = ledger.fields.iter().filter(|field| {
         let is_own = [keys::PROJECT, keys::CREATED_BY, keys::CREATED_AT].contains(&field.id.as_str());
         let is_later = matches!(
             field.merge(),
             MergePolicy::ServerAssigned | MergePolicy::DerivedFromLastVisit | MergePolicy::AppendOnly
         );
         !field.retired && !is_own && !is_later && field.is_open_to(&roles)
-    })
+    });
+    open.flat_map(|field| form::parts(visit.catalog(), field)).collect()
 }
 
 fn page(visit: &Visit, ledger: &Ledger, typed: &Fields, said: Option<Sentence>) -> Response {
@@ -110,7 +112,7 @@ fn page(visit: &Visit, ledger: &Ledger, typed: &Fields, said: Option<Sentence>) 
         let input = Input { required: field.required && !is_many, value: suggested, ..input };
         Some(if typed.0.is_empty() { input } else { input.refilled(typed) })
     };
-    let inputs = asked(visit, ledger, &project).filter_map(input).collect();
+    let inputs = asked(visit, ledger, &project).iter().filter_map(input).collect();
     let status = if said.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = BeginPage {
         v: visit,

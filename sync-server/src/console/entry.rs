@@ -9,7 +9,7 @@ use xunyuan_core::document::model::{Model, Value};
 use xunyuan_core::id::UserId;
 use xunyuan_core::report::Names;
 use xunyuan_core::rules::entry::{EntryView, FieldContent, FieldView, LineView};
-use xunyuan_core::rules::{check, entry, keys, title};
+use xunyuan_core::rules::{check, entry, form, keys, title};
 
 use super::answer::Page;
 use super::clash::{self, Dispute};
@@ -192,6 +192,15 @@ impl Maker<'_> {
         shown.collect()
     }
 
+    /// A filled form in words.
+    fn form_said(&self, said: &[(&Field, Vec<Value>)]) -> String {
+        let part = |(asked, values): &(&Field, Vec<Value>)| {
+            let values = values.iter().map(|value| self.names.said(&self.v.zone, asked, &value.to_json()));
+            format!("{}: {}", field_title(self.v, asked), values.collect::<Vec<_>>().join(" "))
+        };
+        said.iter().map(part).collect::<Vec<_>>().join("; ")
+    }
+
     /// Who last wrote a shared text.
     fn text_writer(&self, shown: &FieldView) -> Option<&xunyuan_core::document::model::Stamped> {
         self.model.register(&keys::field(&shown.id)).map(|register| &register.winner)
@@ -201,7 +210,10 @@ impl Maker<'_> {
         match content {
             FieldContent::Empty | FieldContent::Lines(_) => String::new(),
             FieldContent::Text(text) => text.clone(),
-            FieldContent::One(value) => self.names.said(&self.v.zone, field, &value.to_json()),
+            FieldContent::One(value) => match self.filled(&field.id) {
+                Some(said) => self.form_said(&said),
+                None => self.names.said(&self.v.zone, field, &value.to_json()),
+            },
             FieldContent::Set(elements) if field.is_photos() => {
                 let names = elements.iter().map(|hash| hash.chars().take(8).collect::<String>());
                 format!(
@@ -409,12 +421,26 @@ impl Maker<'_> {
         };
         let fields = self.ledger.fields.iter().filter(is_open);
         fields
-            .filter_map(|field| Some(self.refill(self.desk.input(field, self.held(field))?, left)))
+            .flat_map(|field| form::parts(self.v.catalog(), field))
+            .filter_map(|field| Some(self.refill(self.desk.input(&field, self.held(&field))?, left)))
             .collect()
+    }
+
+    /// What a form says by its own fields; `None` for another field.
+    fn filled(&self, id: &str) -> Option<Vec<(&Field, Vec<Value>)>> {
+        let field = self.ledger.field(id).filter(|field| form::is_form(field))?;
+        let content = &self.view.fields.iter().find(|shown| shown.id == id)?.content;
+        let FieldContent::One(Value::Text(text)) = content else { return None };
+        form::said(self.v.catalog(), field, text)
     }
 
     /// What a field holds, as a form shows it.
     fn held(&self, field: &Field) -> String {
+        let of_form = field.id.split_once('.').and_then(|(form, asked)| Some((self.filled(form)?, asked)));
+        if let Some((said, asked)) = of_form {
+            let values = said.iter().filter(|(one, _)| one.id == asked).flat_map(|(_, values)| values);
+            return values.map(|value| self.desk.shown(field, value)).collect::<Vec<_>>().join(" ");
+        }
         let shown = self.view.fields.iter().find(|shown| shown.id == field.id).map(|shown| &shown.content);
         match shown {
             Some(FieldContent::One(value)) => self.desk.shown(field, value),

@@ -9,6 +9,7 @@ use xunyuan_core::definition::Field;
 use xunyuan_core::document::model::Value;
 use xunyuan_core::error::{Error, ErrorKind, Sentence};
 use xunyuan_core::id::{ChangeHash, DocumentId};
+use xunyuan_core::rules::form;
 use xunyuan_core::time::Moment;
 
 use super::answer::with_status;
@@ -102,9 +103,10 @@ pub(crate) async fn edit(
     deed(&app, &id, sent, "edit".to_owned(), |desk, seen, typed| {
         let ledger = desk.v.catalog().ledger(&seen.model.definition).cloned();
         let fields = ledger.iter().flat_map(|ledger| &ledger.fields);
-        let (sets, plain): (Vec<&Field>, Vec<&Field>) = fields.partition(|field| field.kind.is_many());
-        let values = desk.changed(plain.into_iter(), typed)?;
-        let sets = sets.into_iter().map(|field| set_change(&field.id, typed));
+        let fields = fields.flat_map(|field| form::parts(desk.v.catalog(), field));
+        let (sets, plain): (Vec<Field>, Vec<Field>) = fields.partition(|field| field.kind.is_many());
+        let values = desk.changed(plain.iter(), typed)?;
+        let sets = sets.iter().map(|field| set_change(&field.id, typed));
         let sets = sets.filter(|set| !set.added.is_empty() || !set.removed.is_empty());
         Ok(Deed::Edit(values, sets.collect()))
     })

@@ -542,3 +542,21 @@ fn a_list_is_taken_home_as_it_is_shown() {
     assert_eq!(xlsx.status, 200);
     assert!(xlsx.header("content-type").contains("spreadsheetml"));
 }
+
+#[test]
+fn a_form_is_filled_in_field_by_field() {
+    let server = server();
+    let (browser, new) = (Browser::of(&server, ELSEWHERE), "/ledgers/led.star/new");
+    let page = browser.get(new).body;
+    assert!(page.contains("name=\"form.facts\"") && !page.contains("name=\"form\""), "{page}");
+    let whose = [("project", "pj.xiyuan"), ("period", "2026-11"), ("nominee", ELSEWHERE)];
+    let said = [("form.facts", "雨夜协助十二户"), ("form.complaints", "0")];
+    let made = browser.send(new, new, &[&whose[..], &said].concat());
+    let record = made.location().split('?').next().unwrap().to_owned();
+    assert!(browser.get(&record).body.contains("主要事迹(时间、事件、结果): 雨夜协助十二户; "));
+    // Another field of the form on another day: what stood there before stays.
+    let more = [("form.pm_opinion", "同意推荐"), ("was.form.pm_opinion", "")];
+    assert_eq!(browser.send(&record, &format!("{record}/edit"), &more).status, 303);
+    let shown = browser.get(&record).body;
+    assert!(shown.contains("雨夜协助十二户") && shown.contains("项目经理意见: 同意推荐"), "{shown}");
+}

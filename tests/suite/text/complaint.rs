@@ -157,9 +157,8 @@ fn sp_32_the_branch_analyses_complaints_and_reports_grave_ones_at_once() {
     assert!(view.marks.contains(&"major_reported_late".to_owned()), "{:?}", view.marks);
     assert_eq!(view.state, "classified", "reporting does not take it out of anybody's hands");
     assert_eq!(stage.duties(TO_GM)[0].status, Status::Breached, "after two hours");
-    // Nobody lowers a grave one by writing less, and the general manager may answer it.
-    stage.edit("u.csl01", lift, json!({ "level": "general" }));
-    stage.sync(&["u.csl01", "u.bcm01"]);
+    // The project does not make it less grave by writing so, and the general manager may answer it.
+    assert_eq!(stage.edit_refused("u.csl01", lift, json!({ "level": "general" })), "role_not_allowed");
     stage.step("u.bcm01", lift, "start", json!({}));
     stage.sync(&["u.bcm01", "u.gm01", "u.csl01"]);
     stage.step(

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use xunyuan_core::definition::{Checklist, Field, FieldType, Item, ItemKind, Ledger};
+use xunyuan_core::rules::form;
 use xunyuan_ffi::words::Lang;
 
 use crate::device::Device;
@@ -104,7 +105,9 @@ fn ledger_report(page: &Page<'_>, ledger: &Ledger) -> Report {
             &format!("{}  {}  v{}", page.words.title(&ledger.title), ledger.id, ledger.version),
         ) + &roles_text(page, &ledger.who),
     ];
-    lines.extend(ledger.fields.iter().filter(|field| is_typed(field)).map(|field| field_line(page, field)));
+    let typed = ledger.fields.iter().filter(|field| is_typed(field));
+    let typed: Vec<Field> = typed.flat_map(|field| form::parts(page.words.catalog, field)).collect();
+    lines.extend(typed.iter().map(|field| field_line(page, field)));
     lines.push(out.tone(Tone::Strong, out.pick("流转", "events")));
     for step in &ledger.transitions {
         let state = |id: &String| page.words.state(&ledger.reference, id);
@@ -122,7 +125,7 @@ fn ledger_report(page: &Page<'_>, ledger: &Ledger) -> Report {
         "version": ledger.version,
         "title": title_json(&ledger.title),
         "who": ledger.who,
-        "fields": ledger.fields.iter().filter(|field| is_typed(field)).map(|field| field_json(page, field)).collect::<Vec<_>>(),
+        "fields": typed.iter().map(|field| field_json(page, field)).collect::<Vec<_>>(),
         "states": ledger.states.iter().map(|state| json!({
             "id": state.id, "title": title_json(&state.title), "final": state.terminal,
         })).collect::<Vec<_>>(),

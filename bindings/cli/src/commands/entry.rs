@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use xunyuan_core::definition::{Field, FieldType, Ledger, Target};
+use xunyuan_core::definition::{Field, FieldType, Ledger};
 use xunyuan_core::document::model::Value;
 use xunyuan_core::id::DocumentId;
 use xunyuan_core::projection::RowKind;
 use xunyuan_core::rules::entry::EntryView;
+use xunyuan_core::rules::form;
 use xunyuan_ffi::forms;
 
 use super::Fields;
@@ -125,32 +126,21 @@ pub(super) fn field_value(device: &mut Device<'_>, field: &Field, text: &str) ->
 }
 
 fn read_fields(device: &mut Device<'_>, ledger: &Ledger, words: &[String]) -> Result<Fields, Failure> {
+    let catalog = device.replica.catalog();
+    let parts: Vec<Field> = ledger.fields.iter().flat_map(|field| form::parts(catalog, field)).collect();
     let mut fields = Fields::new();
     for (id, text) in assignments(words)? {
-        let field = match form_field(device, ledger, &id)? {
-            Some(field) => field,
-            None => field_of(ledger, &id)?.clone(),
+        let value = match (ledger.field(&id), parts.iter().find(|part| part.id == id)) {
+            (Some(field), _) => field_value(device, field, &text)?,
+            (None, Some(part)) => device.reader().field(part, &text)?,
+            (None, None) => {
+                let ids: Vec<&str> = parts.iter().map(|part| part.id.as_str()).collect();
+                return Err(unknown("field", &id, &ids));
+            }
         };
-        let value = field_value(device, &field, &text)?;
         fields.insert(id, value);
     }
     Ok(fields)
-}
-
-/// The field of a form that `<field>.<field of the form>` names.
-fn form_field(device: &Device<'_>, ledger: &Ledger, id: &str) -> Result<Option<Field>, Failure> {
-    let is_form = |field: &Field| matches!(field.kind, FieldType::Ref(Target::Form(_)));
-    let Some((_, asked)) = id.split_once('.').filter(|(field, _)| ledger.field(field).is_some_and(is_form))
-    else {
-        return Ok(None);
-    };
-    let catalog = device.replica.catalog();
-    if let Some(field) = catalog.form_field(&ledger.id, asked) {
-        return Ok(Some(field.clone()));
-    }
-    let forms = catalog.forms().filter(|form| form.ledger == ledger.id);
-    let ids: Vec<&str> = forms.flat_map(|form| &form.fields).map(|field| field.id.as_str()).collect();
-    Err(unknown("field", asked, &ids))
 }
 
 fn field_of<'l>(ledger: &'l Ledger, id: &str) -> Result<&'l Field, Failure> {

@@ -136,8 +136,9 @@ fn put(path: &Path, write: impl FnOnce(&mut File) -> Result<(), Failure>) -> Res
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.part", std::process::id()));
     let beside = PathBuf::from(beside);
-    let mut file = File::create_new(&beside).map_err(|error| unwritten(&error))?;
-    let written = write(&mut file).and_then(|()| {
+    let file = File::create_new(&beside).map_err(|error| unwritten(&error));
+    let written = file.and_then(|mut file| {
+        write(&mut file)?;
         file.sync_all().and_then(|()| std::fs::rename(&beside, path)).map_err(|error| unwritten(&error))
     });
     written.map_err(|failure| {

@@ -49,7 +49,7 @@ fn check(pointer: &str, field: &Field, known: &Known, faults: &mut Faults) {
         let (zh, en) = ("只有 ref:user 字段可写 own", "own is for fields of type ref:user");
         faults.say(format!("{pointer}/own"), zh, en);
     }
-    options(pointer, field, faults);
+    options(pointer, field, known, faults);
     lines(pointer, field, known, faults);
     defaults(pointer, field, known, faults);
     policy(pointer, field, faults);
@@ -88,7 +88,7 @@ fn points_at(pointer: &str, target: &Target, known: &Known, faults: &mut Faults)
     }
 }
 
-fn options(pointer: &str, field: &Field, faults: &mut Faults) {
+fn options(pointer: &str, field: &Field, known: &Known, faults: &mut Faults) {
     let pointer = format!("{pointer}/options");
     if !field.options.is_empty() && field.kind != FieldType::Choice(None) {
         faults.say(&pointer, "只有 choice 字段有选项", "only a field of type choice has options");
@@ -96,6 +96,13 @@ fn options(pointer: &str, field: &Field, faults: &mut Faults) {
     faults.unique(&pointer, field.options.iter().map(|option| option.id.as_str()));
     for (at, option) in field.options.iter().enumerate() {
         faults.plain_id(format!("{pointer}/{at}"), &option.id);
+        let place = format!("{pointer}/{at}/lowered_by");
+        if !option.lowered_by.is_empty() && field.merge() != MergePolicy::Max {
+            let (zh, en) =
+                ("只有 merge 为 max 的字段可写 lowered_by", "lowered_by is for fields that merge by max");
+            faults.say(&place, zh, en);
+        }
+        known.roles(faults, &place, &option.lowered_by);
     }
 }
 

@@ -106,6 +106,20 @@ fn rights_and_conditions_of_a_ledger_name_what_there_is() {
             "/ledgers/13/fields/6/by/0",
             "no role",
         ),
+        (
+            "ledgers.json",
+            "/ledgers/1/fields/7/options/2/lowered_by",
+            json!(["role.pilot"]),
+            "/ledgers/1/fields/7/options/2/lowered_by/0",
+            "no role",
+        ),
+        (
+            "ledgers.json",
+            "/ledgers/0/fields/5/options/0/lowered_by",
+            json!(["role.gm"]),
+            "/ledgers/0/fields/5/options/0/lowered_by",
+            "merge by max",
+        ),
         ("ledgers.json", "/ledgers/13/fields/6/own", json!(true), "/ledgers/13/fields/6/own", "ref:user"),
         (
             "ledgers.json",

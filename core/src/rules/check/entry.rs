@@ -12,7 +12,7 @@ use crate::rules::entry;
 use crate::rules::facts::{self, Situation};
 use crate::rules::keys::{self, Key};
 use crate::rules::missing::named;
-use crate::rules::value::is_given;
+use crate::rules::value::{is_given, lowers};
 
 /// Checks a change of a ledger entry.
 pub(super) fn check(change: &Change<'_>, ledger: &Ledger) -> Result<(), Refusal> {
@@ -188,13 +188,13 @@ impl EntryChange<'_> {
                 ));
             }
             MergePolicy::WriteOnce => self.write_once(key, new, zh, en)?,
+            MergePolicy::Max => self.lowered(key, field, new)?,
             MergePolicy::TextCrdt if matches!(new, Value::Bool(_)) => return Ok(()),
             MergePolicy::TextCrdt => return Err(unknown_key()),
             MergePolicy::Lww
             | MergePolicy::LwwFlag
             | MergePolicy::SetUnion
             | MergePolicy::AppendOnly
-            | MergePolicy::Max
             | MergePolicy::Min => {}
         }
         if field.kind.is_many() {
@@ -203,6 +203,21 @@ impl EntryChange<'_> {
         let is_current =
             self.change.before.register(key).is_some_and(|r| r.all().any(|stamped| stamped.value == *new));
         value::field(self.change, field, new, is_current)
+    }
+
+    /// A grade that stands is lowered by those alone whom its option names.
+    fn lowered(&self, key: &str, field: &Field, new: &Value) -> Result<(), Refusal> {
+        let register = self.change.before.register(key);
+        let Some(stands) = register.and_then(|register| lowers(field, register, new)) else { return Ok(()) };
+        if stands.lowered_by.is_empty() || self.change.holds_role(&stands.lowered_by) {
+            return Ok(());
+        }
+        let (zh, en) = named(stands.title.as_ref(), &stands.id);
+        Err(Refusal::new(
+            codes::ROLE_NOT_ALLOWED,
+            format!("您的岗位不能把“{zh}”调低;请由有权限的同事办理"),
+            format!("your role may not lower \"{en}\"; ask a colleague whose role may"),
+        ))
     }
 
     /// A value that was set stays; repeating it is fine, and so is deciding between two of them.

@@ -1,13 +1,12 @@
 //! Whether a value fits its field or item: type, options, limits, lengths.
 
-use serde_json::{Map, Value as Json};
-
 use super::{Change, unknown_key};
 use crate::definition::{Catalog, Element, Field, FieldType, Item, ItemKind, Target};
 use crate::document::model::Value;
 use crate::error::Refusal;
 use crate::limits::NOTE_CHARS_MAX;
 use crate::rules::codes;
+use crate::rules::form;
 use crate::rules::keys;
 use crate::rules::missing::named;
 
@@ -80,7 +79,7 @@ pub(super) fn field(change: &Change<'_>, field: &Field, value: &Value, current: 
         {
             Ok(())
         }
-        (FieldType::Ref(Target::Form(_)), Value::Text(form)) => filled(change, form, zh, en),
+        (FieldType::Ref(Target::Form(_)), Value::Text(text)) => filled(change, field, text),
         (FieldType::Ref(target), Value::Text(id)) => reference(change.catalog, target, id, current, zh, en),
         (FieldType::Set(Element::Ref(target)), Value::Text(id)) => {
             reference(change.catalog, target, id, current, zh, en)
@@ -93,35 +92,19 @@ pub(super) fn field(change: &Change<'_>, field: &Field, value: &Value, current: 
 
 /// Checks a filled form: what it says by the names of its fields. What another version of the form asked for
 /// stays as it is.
-fn filled(change: &Change<'_>, form: &str, zh: &str, en: &str) -> Result<(), Refusal> {
-    length(form, NOTE_CHARS_MAX, zh, en)?;
-    let Ok(form) = serde_json::from_str::<Map<String, Json>>(form) else {
+fn filled(change: &Change<'_>, owner: &Field, text: &str) -> Result<(), Refusal> {
+    let (zh, en) = named(owner.title.as_ref(), &owner.id);
+    length(text, NOTE_CHARS_MAX, zh, en)?;
+    let Some(said) = form::said(change.catalog, owner, text) else {
         return Err(Refusal::new(
             codes::WRONG_TYPE,
             format!("“{zh}”是一张表单,请逐项填写"),
             format!("\"{en}\" is a form: fill in its fields one by one"),
         ));
     };
-    for (id, said) in &form {
-        let Some(asked) = change.catalog.form_field(&change.before.definition.id, id) else { continue };
-        let elements = said.as_array().map_or(std::slice::from_ref(said), Vec::as_slice);
-        for element in elements {
-            field(change, asked, &plain(element), true)?;
-        }
-    }
-    Ok(())
-}
-
-fn plain(said: &Json) -> Value {
-    match said {
-        Json::Bool(flag) => Value::Bool(*flag),
-        Json::Number(number) => match number.as_i64() {
-            Some(whole) => Value::Int(whole),
-            None => number.as_f64().map_or(Value::Null, Value::Number),
-        },
-        Json::String(text) => Value::Text(text.clone()),
-        Json::Null | Json::Array(_) | Json::Object(_) => Value::Null,
-    }
+    said.iter()
+        .flat_map(|(asked, values)| values.iter().map(move |value| (asked, value)))
+        .try_for_each(|(asked, value)| field(change, asked, value, true))
 }
 
 /// Checks a subfield of a line; one that the definition names without a type takes any plain value.

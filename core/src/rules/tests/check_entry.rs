@@ -260,3 +260,21 @@ fn two_first_contacts_are_decided_by_an_event_that_names_the_field() {
     one.act("u.csl01", &[choose, resolve]).unwrap();
     assert!(!one.model.register("field/first_contact").unwrap().clashes());
 }
+
+#[test]
+fn a_grave_finding_is_made_less_grave_by_those_alone_whom_its_ledger_names() {
+    let mut grave = finding("audit", "major");
+    let to = |record: &mut Record, user: &str, severity: &str| {
+        code(record.write(user, "field/severity", text(severity)))
+    };
+    for less in ["minor", "observation"] {
+        assert_eq!(to(&mut grave, "u.pm01", less), codes::ROLE_NOT_ALLOWED);
+    }
+    assert_eq!(code(grave.write("u.pm01", "field/severity", Value::Null)), codes::ROLE_NOT_ALLOWED);
+    assert_eq!(to(&mut grave, "u.pm01", "major"), "ok", "as it is");
+    assert_eq!(to(&mut grave, "u.bcm01", "minor"), "ok");
+    // A lesser one is anybody's to correct, both ways.
+    assert_eq!(to(&mut grave, "u.pm01", "observation"), "ok");
+    assert_eq!(to(&mut grave, "u.pm01", "major"), "ok");
+    assert_eq!(to(&mut grave, "u.pm01", "minor"), codes::ROLE_NOT_ALLOWED);
+}
