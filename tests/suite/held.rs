@@ -112,6 +112,19 @@ fn an_edit_goes_to_the_branch_by_itself_and_is_told_to_whoever_listens_elsewhere
 }
 
 #[test]
+fn pokes_are_heard_after_an_exchange_that_an_app_asked_for() {
+    let dir = TempDir::new().unwrap();
+    let branch = Branch::founded(&dir.path().join("branch"));
+    let a = ready(&branch, "u.pt01", &dir.path().join("a"), false);
+    // The first exchange is the app's, not that of the thread.
+    let b = enrolled(&branch.invite("u.pt02"), &dir.path().join("b"), true);
+    assert!(b.exchange(None).unwrap().failure.is_none());
+    let sheet = start(&a);
+    assert!(synced(&a).failure.is_none());
+    wait("the poke brings it", || holds(&b, sheet));
+}
+
+#[test]
 fn without_network_nothing_is_tried_until_a_person_wants_it() {
     let dir = TempDir::new().unwrap();
     let branch = Branch::founded(&dir.path().join("branch"));

@@ -124,12 +124,13 @@ def test_what_integrators_do(branch: Branch, tmp_path: Path) -> None:
         assert desk.record_event(entries[0].document, "assign").state == "assigned"
         desk.edit_entry(entries[0].document, {"content": "已改"})
         assert content(desk.entry(entries[0].document), "content") == xunyuan.EntryContent.TEXT("已改")
-        meeting = desk.create_entry(
-            "led.meeting", {"topic": "晨会", "attendees": ["u.fd01", "u.fd02"], "minutes": "排班"}
-        )
-        lined = desk.add_entry_line(meeting.document, "actions", {"what": "补牌"})
-        (line,) = content(lined, "actions").lines
-        desk.edit_entry_line(meeting.document, "actions", line.id, {"done_at": "2026-11-25"})
+        with branch.enroll("u.csl01", tmp_path / "lead") as lead:
+            meeting = lead.create_entry(
+                "led.meeting", {"topic": "晨会", "attendees": ["u.fd01", "u.fd02"], "minutes": "排班"}
+            )
+            lined = lead.add_entry_line(meeting.document, "actions", {"what": "补牌"})
+            (line,) = content(lined, "actions").lines
+            lead.edit_entry_line(meeting.document, "actions", line.id, {"done_at": "2026-11-25"})
         cards, offset = [], 0
         while offset is not None:
             page = desk.list(xunyuan.CardFilter(definition="led.front_desk"), offset, 3)
@@ -141,7 +142,7 @@ def test_what_integrators_do(branch: Branch, tmp_path: Path) -> None:
             made = desk.report(xunyuan.ReportRequest(report=desk.reports()[0].id, format=format))
             assert made.bytes and made.media_type
         desk.export(str(tmp_path / "support.jsonl"))
-        assert len((tmp_path / "support.jsonl").read_text().splitlines()) == 1 + 8
+        assert len((tmp_path / "support.jsonl").read_text().splitlines()) == 1 + 7
 
 
 def test_the_readme_runs(branch: Branch, tmp_path: Path) -> None:

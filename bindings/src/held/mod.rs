@@ -146,19 +146,23 @@ impl Held {
     ///
     /// # Errors
     /// `Closed`.
-    pub fn exchange(&self, until: Option<Instant>) -> Result<Outcome, Failure> {
+    pub fn exchange(self: &Arc<Self>, until: Option<Instant>) -> Result<Outcome, Failure> {
         if !self.begin_exchange(until)? {
             return Ok(Outcome::default());
         }
         Ok(self.exchange_begun(until))
     }
 
-    /// The exchange of whoever has the turn, which it gives back.
-    fn exchange_begun(&self, until: Option<Instant>) -> Outcome {
+    /// The exchange of whoever has the turn, which it gives back. Once the branch was reached, its pokes are
+    /// listened to.
+    fn exchange_begun(self: &Arc<Self>, until: Option<Instant>) -> Outcome {
         let carried = catch_unwind(AssertUnwindSafe(|| self.carry(until)));
         let outcome =
             carried.unwrap_or_else(|_| Outcome { failure: Some(Failure::defect()), ..Outcome::default() });
         self.end_exchange(&outcome);
+        if outcome.failure.is_none() {
+            self.listen();
+        }
         outcome
     }
 

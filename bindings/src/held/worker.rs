@@ -269,7 +269,7 @@ impl Held {
 
     /// Listens for pokes while exchanges start by themselves and the network is free: a stream that is
     /// never silent costs a phone its battery elsewhere.
-    fn listen(self: &Arc<Self>) {
+    pub(super) fn listen(self: &Arc<Self>) {
         let is_wanted =
             |wishes: &Wishes| !wishes.is_closed && wishes.is_automatic() && wishes.network == Network::Free;
         {
@@ -310,9 +310,6 @@ pub(super) fn run(held: &Arc<Held>) {
         let closed = outcome.failure.as_ref().filter(|failure| failure.kind() == FailureKind::Closed);
         for waiter in waiters {
             waiter(closed.map_or_else(|| Ok(outcome.clone()), |closed| Err(closed.clone())));
-        }
-        if outcome.failure.is_none() {
-            held.listen();
         }
     }
 }

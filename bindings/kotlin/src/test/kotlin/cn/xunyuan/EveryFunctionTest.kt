@@ -149,16 +149,19 @@ class EveryFunctionTest {
         val shown = desk.attachEntryPhotos(entry.document, "photos", listOf(picture("ceiling").path))
         assertEquals(1, (shown.field("photos") as EntryContent.Set).elements.size)
         assertEquals(entry.document, desk.entry(entry.document).document)
-        val meeting = desk.createEntry(
+        desk.createEntry("led.front_desk", call)
+        val lead = noted(branch.enroll("u.csl01"))
+        val meeting = lead.createEntry(
             "led.meeting",
             mapOf("topic" to text("晨会"), "attendees" to Value.Many(listOf("u.fd01", "u.fd02")), "minutes" to text("排班")),
         )
         assertEquals(2, (meeting.field("attendees") as EntryContent.Set).elements.size)
-        val lined = desk.addEntryLine(meeting.document, "actions", mapOf("what" to text("补牌"), "owner" to text("u.fd02")))
+        val lined = lead.addEntryLine(meeting.document, "actions", mapOf("what" to text("补牌"), "owner" to text("u.fd02")))
         val line = (lined.field("actions") as EntryContent.Lines).lines.single()
         assertEquals("前台癸", line.values.getValue("owner").text)
-        val done = desk.editEntryLine(meeting.document, "actions", line.id, mapOf("done_at" to text("2026-11-25")))
+        val done = lead.editEntryLine(meeting.document, "actions", line.id, mapOf("done_at" to text("2026-11-25")))
         assertEquals("2026-11-25", (done.field("actions") as EntryContent.Lines).lines.single().values.getValue("done_at").text)
+        lead.shut()
 
         val page = desk.list(CardFilter(kind = CardKind.ENTRY), 0u, 1u)
         assertEquals(listOf(1, 1), listOf(page.cards.size, page.next?.toInt()))
