@@ -206,6 +206,9 @@ struct Stage<'a> {
     names: Names,
 }
 
+/// Rounds in which devices follow what the branch still writes at the end of the day.
+const REST_ROUNDS_MAX: u32 = 10;
+
 type Played = (Vec<Player>, Vec<child::Crash>, proof::Clashes);
 
 impl Stage<'_> {
@@ -234,7 +237,22 @@ impl Stage<'_> {
             }
             self.clock.skip(act.minutes * 60_000);
         }
+        self.come_to_rest(&mut players)?;
         Ok((players, crashes, clashes))
+    }
+
+    /// Everyone fetches what the branch wrote meanwhile: it looks after duties by itself while the day is played.
+    fn come_to_rest(&self, players: &mut [Player]) -> Result<(), Error> {
+        for _ in 0..REST_ROUNDS_MAX {
+            let before = self.hub.standings()?;
+            for player in &mut *players {
+                player.device.sync()?;
+            }
+            if self.hub.standings()? == before {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn enrol(&self, url: &str, dir: &Path) -> Result<Vec<Player>, Error> {
