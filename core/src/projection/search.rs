@@ -16,6 +16,10 @@ use crate::projection::row::{ROW_COLUMNS, Row};
 /// Fewest characters of a term that the trigram index can look up.
 const TRIGRAM_CHARS: usize = 3;
 
+/// Most characters of a text that is searched for; what comes behind is not looked at. SQLite compares no pattern
+/// of more than 50,000 bytes.
+const SEARCHED_CHARS_MAX: usize = 200;
+
 /// Texts that may hold what the index is asked for.
 const LOOKED_UP: &str = "(
     SELECT b.id, b.body FROM projected_unindexed AS u JOIN projected_body AS b ON b.id = u.id
@@ -62,6 +66,7 @@ struct Terms {
 
 impl Terms {
     fn of(text: &str) -> Self {
+        let text: String = text.trim_start().chars().take(SEARCHED_CHARS_MAX).collect();
         let (long, short): (Vec<&str>, Vec<&str>) =
             text.split_whitespace().partition(|term| term.chars().count() >= TRIGRAM_CHARS);
         let mut values: Vec<Box<dyn ToSql>> = Vec::new();

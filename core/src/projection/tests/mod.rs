@@ -187,6 +187,8 @@ fn search_finds_long_and_short_terms_and_takes_signs_literally() {
     assert_eq!(found("%_"), [1]);
     assert_eq!(found("\"滴\" OR"), [0; 0]);
     assert_eq!(found("  "), [0; 0]);
+    assert_eq!(found(&"水".repeat(3_000_000)), [0; 0], "no pattern is too long");
+    assert_eq!(found(&format!("{}漏水", " ".repeat(300))), [1]);
 }
 
 #[test]
