@@ -2,7 +2,7 @@
 //! the token of a person, or nobody.
 //!
 //! Receives the parts of a request; hands on a [`Caller`], a [`Contact`], a [`Person`], a [`Program`] or
-//! what a person [`Posted`]. Handlers that take one of them cannot be reached without it, and what a page asks of its
+//! what a person `Posted`. Handlers that take one of them cannot be reached without it, and what a page asks of its
 //! caller stands in the handler's signature. Nothing about tokens, passwords and codes is kept or logged.
 
 mod device;
