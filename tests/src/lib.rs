@@ -24,4 +24,5 @@ pub mod records;
 pub mod revisions;
 pub mod seed;
 pub mod sim;
+pub mod skip;
 pub mod world;

@@ -1,10 +1,9 @@
 //! Programs that other people wrote: a stock tus client against the branch, the branch against an S3 server.
 //!
-//! `tests/run` installs both from PyPI and names their Python in `XUNYUAN_TEST_PYTHON`; without it these say that they
-//! were not run.
+//! `tests/run` installs both from PyPI; without them these are noted as left out.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,14 +12,9 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use xunyuan_tests::photos;
 use xunyuan_tests::process::{Branch, xunyuan};
+use xunyuan_tests::skip::python;
 
 use super::{counts, sheet_with, token, verified};
-
-const NO_PYTHON: &str = "not tested: XUNYUAN_TEST_PYTHON names no Python with tuspy and moto";
-
-fn python() -> Option<PathBuf> {
-    std::env::var_os("XUNYUAN_TEST_PYTHON").map(PathBuf::from).filter(|path| path.is_file())
-}
 
 const TUS: &str = "
 import sys, base64
@@ -34,7 +28,7 @@ print(uploader.offset)
 
 #[test]
 fn a_stock_tus_client_uploads() {
-    let Some(python) = python() else { return eprintln!("{NO_PYTHON}") };
+    let Some(python) = python() else { return };
     let dir = TempDir::new().unwrap();
     let branch = Branch::founded(&dir.path().join("branch"));
     let a = branch.enroll("u.pt01", &dir.path().join("a"));
@@ -91,7 +85,7 @@ impl Drop for Store {
 
 #[test]
 fn files_lie_in_an_object_store_where_the_settings_say_so() {
-    let Some(python) = python() else { return eprintln!("{NO_PYTHON}") };
+    let Some(python) = python() else { return };
     let dir = TempDir::new().unwrap();
     let store = Store::start(&python);
     let settings = vec![

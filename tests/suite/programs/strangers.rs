@@ -1,24 +1,17 @@
 //! Other people's tools look at the interface: one reads its description, one asks everything that it describes and
 //! much that it does not, one checks a message's signature.
 //!
-//! `tests/run` installs them from PyPI and names their Python in `XUNYUAN_TEST_PYTHON`; without it these say that they
-//! were not run.
+//! `tests/run` installs them from PyPI; without them these are noted as left out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
 use xunyuan_tests::process::{Branch, patrol, xunyuan};
 use xunyuan_tests::receiver::Receiver;
+use xunyuan_tests::skip::python;
 
 use super::finding;
-
-const NO_PYTHON: &str =
-    "not tested: XUNYUAN_TEST_PYTHON names no Python with schemathesis and standardwebhooks";
-
-fn python() -> Option<PathBuf> {
-    std::env::var_os("XUNYUAN_TEST_PYTHON").map(PathBuf::from).filter(|path| path.is_file())
-}
 
 fn good(output: &Output) {
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -27,7 +20,7 @@ fn good(output: &Output) {
 
 #[test]
 fn the_description_is_a_valid_one() {
-    let Some(python) = python() else { return eprintln!("{NO_PYTHON}") };
+    let Some(python) = python() else { return };
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sync-server/openapi.json");
     good(&Command::new(python).args(["-m", "openapi_spec_validator"]).arg(document).output().unwrap());
 }
@@ -57,7 +50,7 @@ assert len(made) > 3
 
 #[test]
 fn every_route_for_programs_keeps_to_its_description() {
-    let Some(python) = python() else { return eprintln!("{NO_PYTHON}") };
+    let Some(python) = python() else { return };
     let dir = TempDir::new().unwrap();
     let branch = Branch::founded(&dir.path().join("branch"));
     let a = branch.enroll("u.pt01", &dir.path().join("a"));
@@ -96,7 +89,7 @@ print(told['type'])
 
 #[test]
 fn a_stock_library_takes_the_signature_and_the_body_is_as_described() {
-    let Some(python) = python() else { return eprintln!("{NO_PYTHON}") };
+    let Some(python) = python() else { return };
     let dir = TempDir::new().unwrap();
     let branch = Branch::founded(&dir.path().join("branch"));
     let receiver = Receiver::answering(&[200]);
