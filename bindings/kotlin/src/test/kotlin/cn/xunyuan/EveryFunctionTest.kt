@@ -203,7 +203,7 @@ class EveryFunctionTest {
         noted.syncNow()
         eventually("an exchange by itself") { noted.standing().activity == Activity.RESTING }
         noted.setNetwork(Network.ABSENT)
-        assertEquals(Activity.PAUSED, noted.standing().activity)
+        eventually("what is under way ends first") { noted.standing().activity == Activity.PAUSED }
         noted.setNetwork(Network.FREE, null)
         noted.setTimeZone("Asia/Shanghai")
         fails<SyncException.Invalid> { noted.setTimeZone("Mars/Base") }
