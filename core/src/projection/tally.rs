@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, params_from_iter};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
 
-use super::facts::Facts;
+use super::coding;
 use crate::error::Error;
 use crate::id::ScopeId;
 
@@ -114,8 +117,8 @@ pub fn pairs(
     open_only: bool,
 ) -> Result<BTreeMap<(String, String), u32>, Error> {
     let mut counts = BTreeMap::new();
-    each_facts(conn, within, if open_only { "AND p.terminal = 0" } else { "" }, |facts| {
-        let (rows, columns) = (held(&facts, rows), held(&facts, columns));
+    each_facts(conn, within, if open_only { "AND p.terminal = 0" } else { "" }, |facts: Fields| {
+        let (rows, columns) = (facts.held(rows), facts.held(columns));
         for row in rows {
             for column in &columns {
                 *counts.entry((row.clone(), column.clone())).or_insert(0) += 1;
@@ -136,17 +139,33 @@ pub fn scans(
     since_ms: i64,
 ) -> Result<Vec<(String, Option<i64>)>, Error> {
     let mut scans = Vec::new();
-    each_facts(conn, within, &format!("AND p.listed_at_ms >= {since_ms}"), |facts| {
-        scans.extend(facts.scans)
+    each_facts(conn, within, &format!("AND p.listed_at_ms >= {since_ms}"), |facts: Scans| {
+        scans.extend(facts.scans);
     })?;
     Ok(scans)
 }
 
-fn each_facts(
+/// What is counted of a document's [`Facts`](super::facts::Facts): reading all of them is most of the time of a chart.
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(rename = "f", default)]
+    fields: BTreeMap<String, Json>,
+    #[serde(rename = "s", default)]
+    sets: BTreeMap<String, Vec<String>>,
+}
+
+/// Likewise.
+#[derive(Deserialize)]
+struct Scans {
+    #[serde(rename = "c", default)]
+    scans: Vec<(String, Option<i64>)>,
+}
+
+fn each_facts<T: DeserializeOwned>(
     conn: &Connection,
     within: Within<'_>,
     more: &str,
-    mut take: impl FnMut(Facts),
+    mut take: impl FnMut(T),
 ) -> Result<(), Error> {
     let (condition, values) = within.condition();
     let sql = format!(
@@ -155,19 +174,22 @@ fn each_facts(
     let mut select = conn.prepare(&sql)?;
     let mut rows = select.query(params_from_iter(values.iter().map(|value| &**value)))?;
     while let Some(row) = rows.next()? {
-        take(Facts::of_text(&row.get::<_, String>(0)?)?);
+        let facts = row.get_ref(0)?.as_str().map_err(|_| coding::damaged())?;
+        take(serde_json::from_str(facts).map_err(|_| coding::damaged())?);
     }
     Ok(())
 }
 
-/// What a field or a set holds, as texts.
-fn held(facts: &Facts, field: &str) -> Vec<String> {
-    if let Some(elements) = facts.sets.get(field).filter(|elements| !elements.is_empty()) {
-        return elements.clone();
-    }
-    match facts.fields.get(field) {
-        Some(serde_json::Value::String(text)) => vec![text.clone()],
-        Some(serde_json::Value::Null) | None => vec![String::new()],
-        Some(other) => vec![other.to_string()],
+impl Fields {
+    /// What a field or a set holds, as texts.
+    fn held(&self, field: &str) -> Vec<String> {
+        if let Some(elements) = self.sets.get(field).filter(|elements| !elements.is_empty()) {
+            return elements.clone();
+        }
+        match self.fields.get(field) {
+            Some(Json::String(text)) => vec![text.clone()],
+            Some(Json::Null) | None => vec![String::new()],
+            Some(other) => vec![other.to_string()],
+        }
     }
 }

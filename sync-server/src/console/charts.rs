@@ -34,16 +34,18 @@ struct ChartsPage<'v> {
     charts: Vec<Chart>,
 }
 
-/// `GET /charts`
+/// `GET /charts`: all, or those of one ledger or checklist (`of`).
 pub(crate) async fn all(State(app): State<App>, visit: Visit) -> Result<Response, Problem> {
     let asking = visit.clone();
-    let charts = visit.read(&app, move |sight| of(&asking, sight, |_| true)).await?;
+    let charts = visit.read(&app, move |sight| made(&asking, sight)).await?;
     Ok(Page(ChartsPage { v: &visit, area: Area::Overview, charts }).into_response())
 }
 
-/// The charts that the definitions name, of those that are wanted.
-pub(super) fn of(visit: &Visit, sight: &Sight, wanted: impl Fn(&Tile) -> bool) -> Result<Vec<Chart>, Error> {
-    let tiles = visit.catalog().tiles().iter().filter(|tile| tile.page == TilePage::Charts && wanted(tile));
+/// The charts that the definitions name, of those that are asked for.
+fn made(visit: &Visit, sight: &Sight) -> Result<Vec<Chart>, Error> {
+    let of = visit.asked.text("of");
+    let is_wanted = |tile: &&Tile| tile.page == TilePage::Charts && (of.is_none() || tile.show.of() == of);
+    let tiles = visit.catalog().tiles().iter().filter(is_wanted);
     let seen = tiles.filter(|tile| tile.show.of().is_some_and(|of| sight.sees(of)));
     let made = seen.map(|tile| one(visit, sight, tile));
     made.filter_map(Result::transpose).collect()

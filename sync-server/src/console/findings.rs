@@ -1,4 +1,4 @@
-//! Findings: a board by state, what they are about, and the way to the list.
+//! Findings: a board by state, and the way to the list; the charts of what they are about come after it.
 
 use askama::Template;
 use axum::extract::State;
@@ -9,8 +9,6 @@ use xunyuan_core::error::{Error, ErrorKind};
 use xunyuan_core::projection::{Filter, Order};
 
 use super::answer::Page;
-use super::chart::Chart;
-use super::charts;
 use super::grid::FilterPart;
 use super::listing::{self, address, number_of};
 use super::nav::Area;
@@ -53,9 +51,9 @@ struct FindingsPage<'v> {
     v: &'v Visit,
     area: Area,
     list: String,
+    charts: String,
     filters: Vec<FilterPart>,
     lanes: Vec<Lane>,
-    charts: Vec<Chart>,
 }
 
 /// `GET /findings`
@@ -90,17 +88,16 @@ pub(crate) async fn board(State(app): State<App>, visit: Visit) -> Result<Respon
                 cards: found.rows.iter().map(|listed| card(&asking, &of, listed)).collect(),
             })
         });
-        let lanes = lanes.collect::<Result<Vec<_>, Error>>()?;
-        Ok((lanes, charts::of(&asking, sight, |tile| tile.show.of() == Some(of.id.as_str()))?))
+        lanes.collect::<Result<Vec<_>, Error>>()
     };
-    let (lanes, charts) = visit.read(&app, read).await?;
+    let lanes = visit.read(&app, read).await?;
     let page = FindingsPage {
         v: &visit,
         area: Area::Findings,
         list: format!("/ledgers/{}", ledger.id),
+        charts: format!("/charts?of={}", ledger.id),
         filters: filters(&visit),
         lanes,
-        charts,
     };
     Ok(Page(page).into_response())
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use ureq::Agent;
 use xunyuan_core::definition::{embedded, sample_organisation};
 use xunyuan_core::id::UserId;
+use xunyuan_core::projection;
 use xunyuan_server::hub::{Hub, HubOptions};
 
 use super::reports::record;
@@ -22,6 +23,8 @@ use crate::records::{catalog, load, ms};
 const MARK_LIST_MS: f64 = 50.0;
 /// What the overview may take, milliseconds.
 const MARK_OVERVIEW_MS: f64 = 100.0;
+/// What charts may take that follow a page which is there already, milliseconds.
+const MARK_CHARTS_MS: f64 = 200.0;
 /// The time of the rehearsal: the year's last entries are of this month.
 const CLOCK: &str = "2026-12-20T12:00:00+08:00";
 /// The cookie of the branch's manager.
@@ -30,7 +33,7 @@ const TOKEN: &str = "bench";
 const AGAIN: usize = 20;
 
 /// The pages, each with its mark.
-const PAGES: [(&str, &str, f64); 7] = [
+const PAGES: [(&str, &str, f64); 8] = [
     ("overview", "/", MARK_OVERVIEW_MS),
     ("list", "/ledgers/led.front_desk", MARK_LIST_MS),
     ("list, filtered", "/ledgers/led.front_desk?project=pj.xiyuan&state=handled", MARK_LIST_MS),
@@ -38,6 +41,7 @@ const PAGES: [(&str, &str, f64); 7] = [
     ("list, sorted", "/ledgers/led.complaint?sort=number", MARK_LIST_MS),
     ("list, page 400", "/ledgers/led.front_desk?page=400", MARK_LIST_MS),
     ("findings' board", "/findings", MARK_LIST_MS),
+    ("findings' charts", "/charts?of=led.finding", MARK_CHARTS_MS),
 ];
 
 /// Measures every page, each first on a server that has just started.
@@ -75,6 +79,8 @@ fn prepare(dir: &Path, entries: usize) {
     for at in 0..entries {
         load(&conn, &catalog, &[record(at)]);
     }
+    // What a branch does within seconds after rows came.
+    while projection::index_some(&conn, 10_000).expect("texts are indexed") {}
     conn.execute_batch("COMMIT").expect("the rows are kept");
 }
 

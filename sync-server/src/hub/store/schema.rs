@@ -22,6 +22,7 @@ pub(super) const STEPS: &[&str] = &[
     CONSOLE,
     PROGRAMS,
     HOOKS,
+    LISTS,
 ];
 
 /// The log and what stands around it.
@@ -404,4 +405,20 @@ CREATE TABLE delivery (
 ) STRICT;
 CREATE INDEX delivery_waiting ON delivery (hook, next_ms) WHERE next_ms IS NOT NULL;
 CREATE INDEX delivery_by_state ON delivery (state, tried_ms);
+";
+
+/// Lists, counts and filters over a year's records read nothing but the index until they know what is shown.
+const LISTS: &str = "
+DROP INDEX projected_by_definition;
+DROP INDEX projected_by_state;
+DROP INDEX projected_by_update;
+CREATE INDEX projected_by_list ON projected (
+    definition, listed_at_ms DESC, document,
+    -- what is filtered, counted and put in order by
+    scope, state, terminal, project, due_ms, updated_at_ms, ended_at_ms, number, temp_number, handler,
+    owner_dept, grade, kind, score, result, clashes, contested
+);
+-- with what is asked of a file's hash
+DROP INDEX projected_file_by_hash;
+CREATE INDEX projected_file_by_hash ON projected_file (hash, id, user);
 ";
