@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Bytes that are carried at a time: small, so that a break comes where it is meant to.
-const BLOCK_BYTES: usize = 16 * 1024;
+/// Bytes that are carried at a time: enough that the line is not what is measured.
+const BLOCK_BYTES: usize = 256 * 1024;
 /// No break, no flip.
 const NEVER: u64 = u64::MAX;
 
@@ -111,6 +111,8 @@ impl State {
             return;
         }
         let Ok(server) = TcpStream::connect(("127.0.0.1", self.behind)) else { return };
+        // A line holds nothing back.
+        let _ = (device.set_nodelay(true), server.set_nodelay(true));
         let (Ok(device_too), Ok(server_too)) = (device.try_clone(), server.try_clone()) else { return };
         let (Ok(one), Ok(other)) = (device.try_clone(), server.try_clone()) else { return };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).extend([one, other]);

@@ -318,10 +318,13 @@ impl Replica {
     /// Storage errors.
     pub fn note_file(&mut self, hash: FileHash, note: &FileNote, moment: &Moment) -> Result<(), Error> {
         let durability = match note {
-            FileNote::Confirmed | FileNote::Refused(_) | FileNote::Here => Durability::OnDisk,
-            FileNote::Sent(_) | FileNote::Failed | FileNote::ThumbnailHere | FileNote::NoThumbnail => {
-                Durability::Soon
-            }
+            FileNote::Refused(_) | FileNote::Here => Durability::OnDisk,
+            // What power takes back of these, the branch is asked for again.
+            FileNote::Confirmed
+            | FileNote::Sent(_)
+            | FileNote::Failed
+            | FileNote::ThumbnailHere
+            | FileNote::NoThumbnail => Durability::Soon,
         };
         Store::together(self, durability, |replica| {
             replica.store.write(|connection| match note {

@@ -141,18 +141,26 @@ impl Vault {
         self.parts.expire(life).map_err(|error| failed(&error))
     }
 
-    /// SHA-256 of a part as it lies on the disk, and the first of its bytes.
+    /// SHA-256 of a part as it lies on the disk.
     ///
     /// # Errors
     /// `Storage` when it cannot be read.
-    pub fn look_at_part(
+    pub fn part_digest(&self, device: DeviceId, hash: FileHash, length: u64) -> Result<[u8; 32], Error> {
+        self.parts.digest(device, hash, length).map_err(|error| failed(&error))
+    }
+
+    /// The first `bytes` of a part, fewer where it has no more.
+    ///
+    /// # Errors
+    /// `Storage` when it cannot be read.
+    pub fn part_head(
         &self,
         device: DeviceId,
         hash: FileHash,
         length: u64,
-        head_bytes: u64,
-    ) -> Result<([u8; 32], Vec<u8>), Error> {
-        self.parts.look_at(device, hash, length, head_bytes).map_err(|error| failed(&error))
+        bytes: u64,
+    ) -> Result<Vec<u8>, Error> {
+        self.parts.head(device, hash, length, bytes).map_err(|error| failed(&error))
     }
 
     /// Makes a complete part a whole file; the part stays until it is dropped. The file is on disk when this

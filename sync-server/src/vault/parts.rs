@@ -39,6 +39,8 @@ pub struct Part {
     slot: Arc<Slot>,
     turn: u64,
     file: File,
+    /// The folder that may not know the part's name yet when power goes.
+    unkept: Option<PathBuf>,
     received: u64,
     length: u64,
 }
@@ -78,12 +80,17 @@ impl Part {
         Ok(())
     }
 
-    /// Waits until what was added is on disk.
+    /// Waits until what was added is on disk. The name of a part that is complete is not waited for: it is about to
+    /// get the one that counts.
     ///
     /// # Errors
     /// What the disk says.
     pub fn keep(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data()?;
+        match self.unkept.take_if(|_| self.received < self.length) {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
     }
 
     /// Gives back what was added since the part had `length` bytes: it was not what its sender meant.
@@ -134,35 +141,38 @@ impl Parts {
             keep_folder(folder)?;
         }
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
-        if let Some(folder) = path.parent().filter(|_| is_new) {
-            File::open(folder)?.sync_all()?;
-        }
+        let unkept = path.parent().filter(|_| is_new).map(Path::to_owned);
         let mut received = file.metadata()?.len();
         if received > length {
             file.set_len(0)?;
             received = 0;
         }
         drop(held);
-        Ok(Part { slot, turn, file, received, length })
+        Ok(Part { slot, turn, file, unkept, received, length })
     }
 
-    pub(super) fn look_at(
+    pub(super) fn digest(&self, device: DeviceId, hash: FileHash, length: u64) -> io::Result<[u8; 32]> {
+        let mut file = File::open(self.path(device, hash, length))?;
+        let (mut digest, mut block) = (Sha256::new(), vec![0; BLOCK_BYTES]);
+        loop {
+            let count = file.read(&mut block)?;
+            match block.get(..count) {
+                Some(part) if !part.is_empty() => digest.update(part),
+                _ => return Ok(digest.finalize().into()),
+            }
+        }
+    }
+
+    pub(super) fn head(
         &self,
         device: DeviceId,
         hash: FileHash,
         length: u64,
-        head_bytes: u64,
-    ) -> io::Result<([u8; 32], Vec<u8>)> {
-        let mut file = File::open(self.path(device, hash, length))?;
-        let (mut digest, mut head, mut block) = (Sha256::new(), Vec::new(), vec![0; BLOCK_BYTES]);
-        loop {
-            let count = file.read(&mut block)?;
-            let Some(part) = block.get(..count).filter(|part| !part.is_empty()) else { break };
-            digest.update(part);
-            let room = usize::try_from(head_bytes).unwrap_or(usize::MAX).saturating_sub(head.len());
-            head.extend_from_slice(part.get(..room.min(part.len())).unwrap_or_default());
-        }
-        Ok((digest.finalize().into(), head))
+        bytes: u64,
+    ) -> io::Result<Vec<u8>> {
+        let mut head = Vec::with_capacity(usize::try_from(bytes.min(length)).unwrap_or(0));
+        File::open(self.path(device, hash, length))?.take(bytes).read_to_end(&mut head)?;
+        Ok(head)
     }
 
     pub(super) fn of(&self, device: DeviceId) -> io::Result<Vec<(FileHash, u64)>> {

@@ -38,8 +38,10 @@ const VERSION: HeaderValue = HeaderValue::from_static("1.0.0");
 const BYTES: &str = "application/offset+octet-stream";
 /// Longest silence while bytes are awaited; what has come stays.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Pieces of a body that wait for the disk.
-const WAITING_MAX: usize = 8;
+/// Bytes of a body that go to the disk together: waking its thread for each packet costs more than writing it.
+const TOGETHER_BYTES: usize = 128 * 1024;
+/// How many of these wait for the disk.
+const WAITING_MAX: usize = 4;
 
 /// One upload of one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +104,7 @@ async fn begin(app: &App, device: Device, headers: &HeaderMap, body: Body) -> Re
     let named = Named { hash, length };
     let mut upload = begun(app, &device, named).await?;
     if upload.received == length {
-        settled(app, device.clone(), named).await?;
+        settled(app, device.clone(), named, None).await?;
     } else if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == BYTES) {
         // The bytes begin at the first one: those that are here already are passed over.
         let skip = upload.received;
@@ -162,7 +164,7 @@ pub(crate) async fn append(
             return Err(elsewhere(upload.received));
         }
         let upload = if upload.received == upload.length {
-            settled(&app, device.clone(), named).await?
+            settled(&app, device.clone(), named, None).await?
         } else {
             taken(&app, device.clone(), named, &headers, body, (offset, 0)).await?
         };
@@ -218,11 +220,10 @@ async fn taken(
     let (hub, writer) = (app.hub.clone(), device.clone());
     let writing = tokio::task::spawn_blocking(move || {
         let _place = place;
-        written(&hub, &writer, named, (offset, skip), check, receiver)
+        written(&hub, &writer, named, (offset, skip), receiver)
     });
-    let carried = carried(app, &device, body, &sender).await;
-    drop(sender);
-    let (received, is_good) = writing.await.map_err(Problem::internal)??;
+    let carried = carried(app, &device, body, check, sender).await;
+    let Written { received, is_good, digest } = writing.await.map_err(Problem::internal)??;
     carried?;
     if !is_good {
         return Err(Problem::new(
@@ -235,26 +236,34 @@ async fn taken(
     if received < named.length {
         return Ok(Upload { received, length: named.length });
     }
-    settled(app, device, named).await
+    settled(app, device, named, digest).await
 }
 
 /// All of an upload is here: it is checked, and is a file from then on.
-async fn settled(app: &App, device: Device, named: Named) -> Result<Upload, Problem> {
+async fn settled(
+    app: &App,
+    device: Device,
+    named: Named,
+    digest: Option<[u8; 32]>,
+) -> Result<Upload, Problem> {
     let Named { hash, length } = named;
-    let done = app.call(move |hub, now_ms| hub.finish_upload(&device, hash, length, now_ms)).await?;
+    let done = app.call(move |hub, now_ms| hub.finish_upload(&device, hash, length, digest, now_ms)).await?;
     done.map_err(problem)?;
     Ok(Upload { received: length, length })
 }
 
-/// Hands the pieces of a body on until its end; the device may be revoked meanwhile.
+/// Hands the pieces of a body on until its end, and hashes them while they are written; the device may be revoked
+/// meanwhile.
 async fn carried(
     app: &App,
     device: &Device,
     body: Body,
-    sender: &mpsc::Sender<Piece>,
+    mut check: Option<Check>,
+    sender: mpsc::Sender<Piece>,
 ) -> Result<(), Problem> {
     let mut pieces = body.into_data_stream();
     let mut rights = app.hub.rights();
+    let (mut together, mut bytes) = (Vec::new(), 0);
     loop {
         let piece = tokio::select! {
             piece = tokio::time::timeout(SILENCE, pieces.next()) => piece,
@@ -267,17 +276,30 @@ async fn carried(
         };
         match piece {
             Ok(Some(Ok(piece))) => {
+                if let Some(check) = &mut check {
+                    check.add(&piece);
+                }
+                bytes += piece.len();
+                together.push(piece);
+                if bytes < TOGETHER_BYTES {
+                    continue;
+                }
+                bytes = 0;
                 // The writer stops when it may not go on; it says why.
-                if sender.send(Piece::Bytes(piece)).await.is_err() {
+                if sender.send(Piece::Bytes(std::mem::take(&mut together))).await.is_err() {
                     return Ok(());
                 }
             }
             Ok(None) => {
                 // Likewise.
-                let _ = sender.send(Piece::End).await;
+                let _ = sender.send(Piece::Bytes(together)).await;
+                let (is_good, digest) = check.map_or((true, None), Check::outcome);
+                let _ = sender.send(Piece::End { is_good, digest }).await;
                 return Ok(());
             }
             Ok(Some(Err(_))) | Err(_) => {
+                // What has come stays.
+                let _ = sender.send(Piece::Bytes(together)).await;
                 return Err(malformed("请求没有传完", "the request broke off before its end"));
             }
         }
@@ -287,37 +309,47 @@ async fn carried(
 /// What of a body is handed on.
 enum Piece {
     /// Bytes.
-    Bytes(Bytes),
-    /// All of it came; without this it broke off.
-    End,
+    Bytes(Vec<Bytes>),
+    /// All of it came, with the checksum that its sender gave or not; without this it broke off.
+    End { is_good: bool, digest: Option<[u8; 32]> },
 }
 
-/// Writes pieces as they come, and waits for the disk at their end. Returns how much of the file is here, and
-/// whether the bytes had the checksum that their sender gave; those of a body that broke off stay unchecked.
+/// What came of the bytes of a body.
+struct Written {
+    /// How much of the file is here.
+    received: u64,
+    /// Whether the bytes had the checksum that their sender gave; those of a body that broke off stay unchecked.
+    is_good: bool,
+    /// The SHA-256 of the file, where this body held all of it and its sender gave that sum.
+    digest: Option<[u8; 32]>,
+}
+
+/// Writes pieces as they come, and waits for the disk at their end.
 fn written(
     hub: &Hub,
     device: &Device,
     named: Named,
     (offset, mut skip): (u64, u64),
-    mut check: Option<Check>,
     mut pieces: mpsc::Receiver<Piece>,
-) -> Result<(u64, bool), Problem> {
+) -> Result<Written, Problem> {
     let mut part = hub.vault().part(device.id, named.hash, named.length).map_err(|error| failed(&error))?;
     if part.received() != offset {
         return Err(elsewhere(part.received()));
     }
-    let (mut outcome, mut is_whole) = (Ok(()), false);
+    let (mut outcome, mut sum) = (Ok(()), (true, None));
     while let Some(piece) = pieces.blocking_recv() {
-        let Piece::Bytes(piece) = piece else {
-            is_whole = true;
-            break;
+        let together = match piece {
+            Piece::Bytes(together) => together,
+            Piece::End { is_good, digest } => {
+                sum = (is_good, digest);
+                break;
+            }
         };
-        if let Some(check) = &mut check {
-            check.add(&piece);
-        }
-        let passed = usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len());
-        skip -= passed as u64;
-        outcome = part.write(piece.get(passed..).unwrap_or_default());
+        outcome = together.iter().try_for_each(|piece| {
+            let passed = usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len());
+            skip -= passed as u64;
+            part.write(piece.get(passed..).unwrap_or_default())
+        });
         if outcome.is_err() {
             break;
         }
@@ -328,11 +360,11 @@ fn written(
     }
     outcome.map_err(|failure| not_added(&part, failure))?;
     part.keep().map_err(|error| not_added(&part, PartFailure::Disk(error)))?;
-    let is_good = check.filter(|_| is_whole).is_none_or(Check::fits);
+    let (is_good, digest) = sum;
     if !is_good {
         part.cut_back(offset).map_err(|failure| not_added(&part, failure))?;
     }
-    Ok((part.received(), is_good))
+    Ok(Written { received: part.received(), is_good, digest: digest.filter(|_| offset == 0) })
 }
 
 fn not_added(part: &Part, failure: PartFailure) -> Problem {
@@ -383,10 +415,14 @@ impl Check {
         }
     }
 
-    fn fits(self) -> bool {
+    /// Whether the bytes have the sum, and their SHA-256 where that is the sum.
+    fn outcome(self) -> (bool, Option<[u8; 32]>) {
         match self.sum {
-            Sum::Sha1(sum) => sum.finalize().as_slice() == self.wanted,
-            Sum::Sha256(sum) => sum.finalize().as_slice() == self.wanted,
+            Sum::Sha1(sum) => (sum.finalize().as_slice() == self.wanted, None),
+            Sum::Sha256(sum) => {
+                let digest = <[u8; 32]>::from(sum.finalize());
+                (digest.as_slice() == self.wanted, Some(digest))
+            }
         }
     }
 }
@@ -495,10 +531,14 @@ mod tests {
     fn sums_are_sha1_or_sha256() {
         let mut check = Check::of(&HeaderValue::from_static("sha1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=")).unwrap();
         check.add(b"abc");
-        assert!(check.fits());
+        assert_eq!(check.outcome(), (true, None));
         let mut check = Check::of(&HeaderValue::from_static("sha1 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=")).unwrap();
         check.add(b"abd");
-        assert!(!check.fits());
+        assert_eq!(check.outcome(), (false, None));
+        let sum = data_encoding::BASE64.encode(&sha2::Sha256::digest(b"abc"));
+        let mut check = Check::of(&value(&format!("sha256 {sum}"))).unwrap();
+        check.add(b"abc");
+        assert_eq!(check.outcome(), (true, Some(sha2::Sha256::digest(b"abc").into())));
         assert!(Check::of(&HeaderValue::from_static("md5 qZk+")).is_err());
         assert!(Check::of(&HeaderValue::from_static("sha1")).is_err());
     }

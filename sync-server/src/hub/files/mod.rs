@@ -9,6 +9,7 @@ mod printed;
 mod standing;
 mod zip;
 
+use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use xunyuan_core::definition::Catalog;
@@ -36,6 +37,8 @@ pub use zip::Packed;
 const PARTS_MAX: usize = 64;
 /// Bytes at the beginning of a file by which almost every kind is told.
 const HEAD_BYTES: u64 = 512 * 1024;
+/// Bytes by which most are.
+const SHORT_HEAD_BYTES: u64 = 32 * 1024;
 
 /// Why the branch does not do what was asked about a file.
 #[derive(Debug)]
@@ -87,11 +90,14 @@ impl Hub {
         let grants = self.catalog().grants(&device.user);
         let mut reply = OfferReply::default();
         let mut people = BTreeSet::new();
-        for hash in hashes {
-            let (standing, users) = self.standing(device, &grants, *hash)?;
-            reply.files.push(standing);
-            people.extend(users);
-        }
+        self.inner.shared.read(|conn| {
+            for hash in hashes {
+                let (standing, users) = self.standing(conn, device, &grants, *hash)?;
+                reply.files.push(standing);
+                people.extend(users);
+            }
+            Ok(())
+        })?;
         let seen = self.people_seen()?;
         let of = |user: UserId| Some(PersonSeen { seen_ms: *seen.get(&user)?, user });
         reply.people = people.into_iter().filter_map(of).collect();
@@ -101,19 +107,18 @@ impl Hub {
     /// How a file stands for a device; for one that is missing also who put it into records.
     fn standing(
         &self,
+        conn: &Connection,
         device: &Device,
         grants: &[ScopeId],
         hash: FileHash,
     ) -> Result<(Standing, Vec<UserId>), Error> {
-        let (users, row, scopes) = self.inner.shared.read(|conn| {
-            let uses = projection::uses_of(conn, hash)?;
-            let uses = uses.into_iter().filter(|used| holds(grants, &used.scope));
-            let users: Vec<UserId> = uses.map(|used| used.by).collect();
-            Ok((users, store::file::find(conn, hash)?, store::file::scopes(conn, hash)?))
-        })?;
+        let uses = projection::uses_of(conn, hash)?;
+        let uses = uses.into_iter().filter(|used| holds(grants, &used.scope));
+        let users: Vec<UserId> = uses.map(|used| used.by).collect();
         if users.is_empty() {
             return Ok((Standing::Unnamed, Vec::new()));
         }
+        let (row, scopes) = (store::file::find(conn, hash)?, store::file::scopes(conn, hash)?);
         if row.is_some() && scopes.iter().any(|scope| holds(grants, scope)) {
             return Ok((Standing::Here, Vec::new()));
         }
@@ -144,7 +149,7 @@ impl Hub {
             return Err(FileFailure::Refused(refusal("file_too_large")));
         }
         let grants = self.catalog().grants(&device.user);
-        let (standing, _) = self.standing(device, &grants, hash)?;
+        let (standing, _) = self.inner.shared.read(|conn| self.standing(conn, device, &grants, hash))?;
         match standing {
             Standing::Unnamed => return Err(FileFailure::Refused(refusal("file_not_named"))),
             Standing::Here => return Ok(Upload { received: length, length }),
@@ -173,7 +178,8 @@ impl Hub {
     }
 
     /// Makes a complete upload a file: its bytes are on disk, have its hash and are of a kind that is taken. What
-    /// is not so is taken away. One that is a file already stays one.
+    /// is not so is taken away. One that is a file already stays one. `digest` is that of all its bytes where they
+    /// were hashed as they came.
     ///
     /// # Errors
     /// `Refused` with the reason; `Internal`, and then the upload stays complete and can be finished again.
@@ -182,6 +188,7 @@ impl Hub {
         device: &Device,
         hash: FileHash,
         length: u64,
+        digest: Option<[u8; 32]>,
         now_ms: i64,
     ) -> Result<(), FileFailure> {
         let vault = &self.inner.vault;
@@ -189,16 +196,20 @@ impl Hub {
             let known = self.readable_file(&device.user, hash)?.filter(|info| info.bytes == length);
             return known.map(|_| ()).ok_or_else(|| FileFailure::Refused(refusal("upload_unknown")));
         }
-        let (digest, head) = vault.look_at_part(device.id, hash, length, HEAD_BYTES)?;
+        let digest = digest.map_or_else(|| vault.part_digest(device.id, hash, length), Ok)?;
         if digest != hash.0 {
             vault.drop_part(device.id, hash, length)?;
             return Err(FileFailure::Refused(refusal("file_damaged")));
         }
-        let mut kind = media::sniff(&head);
-        if kind.is_none() && (head.len() as u64) < length && head.get(4..8) == Some(b"ftyp") {
+        let mut kind = None;
+        for bytes in [SHORT_HEAD_BYTES, HEAD_BYTES, length] {
+            let head = vault.part_head(device.id, hash, length, bytes)?;
+            kind = media::sniff(&head);
             // Whether boxes hold a moving picture is said somewhere behind.
-            let (_, whole) = vault.look_at_part(device.id, hash, length, length)?;
-            kind = media::sniff(&whole);
+            let is_behind = bytes < HEAD_BYTES || head.get(4..8) == Some(b"ftyp");
+            if kind.is_some() || bytes >= length || !is_behind {
+                break;
+            }
         }
         let Some(kind) = kind else {
             vault.drop_part(device.id, hash, length)?;
@@ -390,7 +401,7 @@ pub(super) fn note(
 /// Lets a file be read in every scope where a record names it and somebody answers for that: whoever put it there
 /// holds the bytes or may read them elsewhere, or `giver`, who has just shown them, belongs there.
 fn open_scopes(
-    conn: &rusqlite::Connection,
+    conn: &Connection,
     catalog: &Catalog,
     hash: FileHash,
     giver: Option<&UserId>,

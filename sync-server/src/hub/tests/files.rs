@@ -49,7 +49,7 @@ impl Phone {
             let rest = &bytes[usize::try_from(upload.received).unwrap()..];
             hub.vault().part(self.device.id, hash, length).unwrap().write(rest).unwrap();
         }
-        hub.finish_upload(&self.device, hash, length, NINE)
+        hub.finish_upload(&self.device, hash, length, None, NINE)
     }
 
     fn standing_of(&self, hub: &Hub, bytes: &[u8]) -> offer::Standing {
@@ -129,7 +129,7 @@ fn what_is_not_what_its_record_names_is_not_taken() {
     flipped[2_000] ^= 1;
     hub.begin_upload(&patrol.device, hash, length).unwrap();
     hub.vault().part(patrol.device.id, hash, length).unwrap().write(&flipped).unwrap();
-    assert_eq!(code(hub.finish_upload(&patrol.device, hash, length, NINE)), "file_damaged");
+    assert_eq!(code(hub.finish_upload(&patrol.device, hash, length, None, NINE)), "file_damaged");
     assert_eq!(patrol.standing_of(&hub, &bytes), offer::Standing::Lacking { received: 0 });
     assert_eq!(code(hub.begin_upload(&patrol.device, hash, 0)), "file_empty");
     assert_eq!(code(hub.begin_upload(&patrol.device, hash, 25 << 20)), "file_too_large");
@@ -203,7 +203,7 @@ fn a_device_that_was_revoked_gives_nothing_more() {
     hub.begin_upload(&patrol.device, hash, length).unwrap();
     hub.vault().part(patrol.device.id, hash, length).unwrap().write(&bytes).unwrap();
     hub.revoke(patrol.device.id, NINE).unwrap();
-    assert_eq!(code(hub.finish_upload(&patrol.device, hash, length, NINE)), "device_revoked");
+    assert_eq!(code(hub.finish_upload(&patrol.device, hash, length, None, NINE)), "device_revoked");
     assert_eq!(hub.file_counts(sheet).unwrap().at_branch, 0);
     assert_eq!(hub.stats().unwrap().files, 0);
 }
