@@ -6,22 +6,19 @@ use data_encoding::HEXLOWER;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use xunyuan_core::error::{Error, Refusal};
 use xunyuan_core::id::FileHash;
 use xunyuan_core::replica::{FileNote, Replica};
-use xunyuan_core::store::files::FileRow;
 use xunyuan_core::wire::offer::{OfferReply, OfferRequest, Proof, ProofRequest};
-use xunyuan_core::wire::pin::Pin;
 
 use super::Shelf;
 use super::shelf::BLOCK_BYTES;
+use super::way::Way;
 use crate::failure::Failure;
-use crate::net::{CarryFailure, Letter, Method, Parcel, Receipt};
+use crate::net::{CarryFailure, Method};
 use crate::sync::{Hold, Line};
 
-/// Longest wait for one request about a file.
-pub(super) const REQUEST: Duration = Duration::from_secs(120);
 /// Rounds of asking and sending in one run: two hundred files each.
 const ROUNDS_MAX: u32 = 100;
 
@@ -60,16 +57,11 @@ impl Carried {
 
 /// A run under way.
 pub(super) struct Run<'r, 'h> {
-    pub(super) line: &'r Line<'r>,
     pub(super) shelf: &'r Shelf,
     pub(super) hold: &'r mut Hold<'h>,
     pub(super) go_on: &'r mut dyn FnMut(&Carried) -> bool,
     pub(super) carried: Carried,
-    pub(super) url: String,
-    pub(super) pin: Option<Pin>,
-    pub(super) token: String,
-    /// Bytes of the next piece: what the line takes in a few seconds.
-    pub(super) piece: u64,
+    pub(super) way: Way<'r>,
 }
 
 /// Why a run does not go on.
@@ -103,17 +95,8 @@ impl Line<'_> {
         hold: &mut Hold<'_>,
         go_on: &mut dyn FnMut(&Carried) -> bool,
     ) -> Carried {
-        let mut run = Run {
-            line: self,
-            shelf,
-            hold,
-            go_on,
-            carried: Carried::default(),
-            url: String::new(),
-            pin: None,
-            token: String::new(),
-            piece: super::upload::PIECE_FIRST,
-        };
+        let way = Way { line: self, url: String::new(), pin: None, token: String::new() };
+        let mut run = Run { shelf, hold, go_on, carried: Carried::default(), way };
         match run.all() {
             Ok(()) => run.carried.is_finished = true,
             Err(Stop::Asked) => {}
@@ -133,7 +116,7 @@ impl Run<'_, '_> {
             let (url, token) = (identity.server_url.clone(), identity.token.clone());
             Ok((url, identity.pin, token, replica.is_erased()))
         })?;
-        (self.url, self.pin, self.token) = (url, pin, token);
+        self.way = Way { line: self.way.line, url, pin, token };
         if erased {
             self.shelf.clear().map_err(|error| super::capture::not_kept(&error))?;
             return Ok(());
@@ -156,25 +139,15 @@ impl Run<'_, '_> {
             asked.extend(questions.iter().copied());
             let mut uploads = self.with(|replica, moment| replica.uploads(moment))?;
             uploads.retain(|row| questions.contains(&row.hash));
-            self.note_left(&uploads);
-            for (at, row) in uploads.iter().enumerate() {
-                self.may_go_on()?;
-                self.send(row)?;
-                self.note_left(uploads.get(at + 1..).unwrap_or_default());
-            }
+            self.send_files(&uploads)?;
         }
         Ok(())
-    }
-
-    fn note_left(&mut self, rows: &[FileRow]) {
-        let bytes = rows.iter().map(|row| row.bytes.saturating_sub(row.sent)).sum();
-        self.carried.left = (u32::try_from(rows.len()).unwrap_or(u32::MAX), bytes);
     }
 
     /// Asks how files stand at the branch, and shows that they are held here where it wants that.
     fn ask(&mut self, questions: &[FileHash]) -> Result<(), Stop> {
         let request = OfferRequest { files: questions.iter().map(ToString::to_string).collect() };
-        let answer = self.post("/v1/files/offers", &serde_json::to_vec(&request).unwrap_or_default());
+        let answer = self.way.post("/v1/files/offers", &serde_json::to_vec(&request).unwrap_or_default());
         let answer = answer.map_err(Stop::Failed)?;
         let reply: OfferReply = serde_json::from_slice(&answer).map_err(|_| unreadable())?;
         let challenges =
@@ -184,12 +157,11 @@ impl Run<'_, '_> {
             let Some(proof) = self.proof(hash, &challenge) else { continue };
             let request = ProofRequest { file: hash.to_string(), proof: HEXLOWER.encode(&proof) };
             let body = serde_json::to_vec(&request).unwrap_or_default();
-            let receipt = self.parcel(
-                Method::POST,
-                "/v1/files/proofs",
-                json(),
-                Some((&mut body.as_slice(), body.len() as u64)),
-            )?;
+            let (mut reader, length) = (body.as_slice(), body.len() as u64);
+            let headers = vec![("Content-Type", "application/json".to_owned())];
+            let receipt =
+                self.way.carry(Method::POST, "/v1/files/proofs", headers, Some((&mut reader, length)));
+            let receipt = receipt.map_err(Stop::Failed)?;
             // Where it is not taken the bytes are sent.
             if receipt.status == 204 {
                 self.note(hash, FileNote::Confirmed)?;
@@ -256,7 +228,7 @@ impl Run<'_, '_> {
         &mut self,
         mut work: impl FnMut(&mut Replica, &xunyuan_core::time::Moment) -> Result<T, Error>,
     ) -> Result<T, Stop> {
-        let moment = self.line.clock.moment()?;
+        let moment = self.way.line.clock.moment()?;
         let mut made = None;
         (self.hold)(&mut |replica| made = Some(work(replica, &moment)))?;
         match made {
@@ -274,54 +246,8 @@ impl Run<'_, '_> {
 
     /// Ends the run when the caller or the time wants that.
     pub(super) fn may_go_on(&mut self) -> Result<(), Stop> {
-        let is_over = self.line.until.is_some_and(|until| Instant::now() >= until);
-        if is_over || !(self.go_on)(&self.carried) { Err(Stop::Asked) } else { Ok(()) }
+        if self.way.is_over() || !(self.go_on)(&self.carried) { Err(Stop::Asked) } else { Ok(()) }
     }
-
-    fn post(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, CarryFailure> {
-        let url = format!("{}{path}", self.url);
-        let letter = Letter {
-            url: &url,
-            pin: self.pin,
-            token: Some(&self.token),
-            content_type: "application/json",
-            body,
-        };
-        self.line.carrier.post(&letter, Some(self.time_left()))
-    }
-
-    /// A request whose every answer is looked at; a line that breaks is said so.
-    pub(super) fn carry(
-        &self,
-        method: Method,
-        path: &str,
-        headers: Vec<(&'static str, String)>,
-        body: Option<(&mut dyn io::Read, u64)>,
-    ) -> Result<Receipt, CarryFailure> {
-        let url = format!("{}{path}", self.url);
-        let (pin, token, most) = (self.pin, self.token.as_str(), self.time_left());
-        let parcel = Parcel { method, url: &url, pin, token, headers, body, most };
-        self.line.carrier.parcel(parcel)
-    }
-
-    fn parcel(
-        &self,
-        method: Method,
-        path: &str,
-        headers: Vec<(&'static str, String)>,
-        body: Option<(&mut dyn io::Read, u64)>,
-    ) -> Result<Receipt, Stop> {
-        self.carry(method, path, headers, body).map_err(Stop::Failed)
-    }
-
-    fn time_left(&self) -> Duration {
-        let left = self.line.until.map(|until| until.saturating_duration_since(Instant::now()));
-        left.map_or(REQUEST, |left| left.min(REQUEST)).max(Duration::from_millis(1))
-    }
-}
-
-fn json() -> Vec<(&'static str, String)> {
-    vec![("Content-Type", "application/json".to_owned())]
 }
 
 /// The failure of an answer that is none.

@@ -29,7 +29,7 @@ impl Run<'_, '_> {
 
     fn fetch_thumbnail(&mut self, row: &FileRow) -> Result<(), Stop> {
         let path = format!("/v1/files/{}/thumbnail", row.hash);
-        let receipt = self.carry(Method::GET, &path, Vec::new(), None).map_err(Stop::Failed)?;
+        let receipt = self.way.carry(Method::GET, &path, Vec::new(), None).map_err(Stop::Failed)?;
         match receipt.status {
             200 => {
                 let bytes = receipt.bytes(THUMBNAIL_BYTES_MAX).map_err(Stop::Failed)?;
@@ -57,7 +57,7 @@ impl Run<'_, '_> {
             let (mut file, at) = self.shelf.fetch_on(row.hash).map_err(disk)?;
             let headers = vec![("Range", format!("bytes={at}-"))];
             let path = format!("/v1/files/{}", row.hash);
-            let receipt = match self.carry(Method::GET, &path, headers, None) {
+            let receipt = match self.way.carry(Method::GET, &path, headers, None) {
                 Ok(receipt) => receipt,
                 Err(failed) if breaks >= BREAKS_MAX => return Err(Stop::Failed(failed)),
                 Err(_) => {

@@ -7,9 +7,11 @@
 mod capture;
 mod courier;
 mod fetch;
+mod lanes;
 mod printed;
 mod shelf;
 mod upload;
+mod way;
 
 pub use capture::{keep, read};
 pub use courier::Carried;

@@ -9,7 +9,8 @@ use xunyuan_core::error::Refusal;
 use xunyuan_core::replica::FileNote;
 use xunyuan_core::store::files::FileRow;
 
-use super::courier::{Run, Stop};
+use super::courier::Stop;
+use super::lanes::{Lane, Told};
 use super::shelf::BLOCK_BYTES;
 use crate::failure::FailureKind;
 use crate::net::{CarryFailure, Method, Receipt};
@@ -43,14 +44,14 @@ struct Upload<'f> {
     damages: u32,
 }
 
-impl Run<'_, '_> {
-    /// Sends one file. What is wrong with the file is noted and the run goes on; what is wrong with the line ends it.
-    pub(super) fn send(&mut self, row: &FileRow) -> Result<(), Stop> {
+impl Lane<'_> {
+    /// Sends one file. What is wrong with the file is its outcome; what is wrong with the line is an error.
+    pub(super) fn send(&mut self, row: &FileRow) -> Result<FileNote, Stop> {
         let Ok(file) = File::open(self.shelf.original(row.hash)) else {
-            return self.note(row.hash, FileNote::Refused(not_here()));
+            return Ok(FileNote::Refused(not_here()));
         };
         if file.metadata().is_ok_and(|about| about.len() != row.bytes) {
-            return self.note(row.hash, FileNote::Refused(damaged_here()));
+            return Ok(FileNote::Refused(damaged_here()));
         }
         let mut upload = Upload { row, file, at: row.sent, is_begun: row.sent > 0, breaks: 0, damages: 0 };
         for _ in 0..STEPS_MAX {
@@ -59,22 +60,17 @@ impl Run<'_, '_> {
             match self.piece(&mut upload) {
                 Ok(receipt) => {
                     if let Some(note) = self.judge(&mut upload, receipt)? {
-                        return self.end(row, note);
+                        return Ok(note);
                     }
                 }
                 Err(broken) => self.take_up(&mut upload, broken)?,
             }
             if upload.at > before {
                 upload.breaks = 0;
-                self.note(row.hash, FileNote::Sent(upload.at))?;
+                self.tell(Told::Sent(row.hash, upload.at));
             }
         }
-        self.note(row.hash, FileNote::Failed)
-    }
-
-    fn end(&mut self, row: &FileRow, note: FileNote) -> Result<(), Stop> {
-        self.carried.sent += u32::from(note == FileNote::Confirmed);
-        self.note(row.hash, note)
+        Ok(FileNote::Failed)
     }
 
     /// Sends the next piece, or begins.
@@ -85,7 +81,7 @@ impl Run<'_, '_> {
         if !upload.is_begun && upload.breaks > 0 {
             // The line broke before the branch could say why: ask alone.
             headers.extend(naming(upload.row));
-            return self.carry(Method::POST, "/v1/files", headers, None);
+            return self.way.carry(Method::POST, "/v1/files", headers, None);
         }
         // All of a file has the sum that is its name.
         let is_all = size == length;
@@ -105,8 +101,8 @@ impl Run<'_, '_> {
         }
         let began = Instant::now();
         let mut counted = Counted { file: (&upload.file).take(size), count: 0 };
-        let answer = self.carry(method, &path, headers, Some((&mut counted, size)));
-        self.carried.bytes_sent += counted.count;
+        let answer = self.way.carry(method, &path, headers, Some((&mut counted, size)));
+        self.tell(Told::Left(counted.count));
         if answer.is_ok() {
             self.pace(size, began.elapsed());
         } else {
@@ -181,7 +177,7 @@ impl Run<'_, '_> {
         }
         std::thread::sleep(BREAK_PAUSE * upload.breaks);
         let headers = vec![(TUS.0, TUS.1.to_owned())];
-        match self.carry(Method::HEAD, &location(upload.row), headers, None) {
+        match self.way.carry(Method::HEAD, &location(upload.row), headers, None) {
             Ok(receipt) if receipt.status == 200 => {
                 upload.is_begun = true;
                 let at = receipt.number("upload-offset").unwrap_or(0).min(upload.row.bytes);
