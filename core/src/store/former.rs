@@ -1,6 +1,7 @@
 //! Records that the server has lost: rows of a log that a restore from a backup cut off.
 //!
-//! Their data stays visible; they are given back until the server's log holds them again.
+//! Their data stays visible; they are given back until the server's log holds them again. Statements name the index of
+//! what is lost: left to itself SQLite walks the whole scope along a wider one, once for every record that arrives.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -85,7 +86,8 @@ pub(crate) fn find(
     last_hash: ChangeHash,
 ) -> Result<Option<RecordRow>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM record WHERE scope = ?1 AND last_hash = ?2 AND former > 0"
+        "SELECT {COLUMNS} FROM record INDEXED BY record_former
+         WHERE scope = ?1 AND last_hash = ?2 AND former > 0"
     ))?;
     Ok(statement.query_row(params![scope.as_str(), last_hash.as_bytes()], record_row).optional()?)
 }
@@ -93,7 +95,8 @@ pub(crate) fn find(
 /// Lets go of a lost record whose changes the current log holds in other rows.
 pub(crate) fn remove(connection: &Connection, scope: &ScopeId, last_hash: ChangeHash) -> Result<(), Error> {
     connection
-        .prepare_cached("DELETE FROM record WHERE scope = ?1 AND last_hash = ?2 AND former > 0")?
+        .prepare_cached("DELETE FROM record INDEXED BY record_former
+         WHERE scope = ?1 AND last_hash = ?2 AND former > 0")?
         .execute(params![scope.as_str(), last_hash.as_bytes()])?;
     Ok(())
 }
@@ -106,7 +109,8 @@ pub(crate) fn set_refused(
     refusal: &Refusal,
 ) -> Result<(), Error> {
     connection.execute(
-        "UPDATE record SET former = 2 WHERE scope = ?1 AND last_hash = ?2 AND former > 0 AND former = 1",
+        "UPDATE record INDEXED BY record_former SET former = 2
+         WHERE scope = ?1 AND last_hash = ?2 AND former > 0 AND former = 1",
         params![scope.as_str(), last_hash.as_bytes()],
     )?;
     let Refusal { code, sentence } = refusal;
@@ -124,7 +128,8 @@ pub(crate) fn set_waiting(
     last_hash: ChangeHash,
 ) -> Result<(), Error> {
     connection.execute(
-        "UPDATE record SET former = 1 WHERE scope = ?1 AND last_hash = ?2 AND former = 2",
+        "UPDATE record INDEXED BY record_former SET former = 1
+         WHERE scope = ?1 AND last_hash = ?2 AND former > 0 AND former = 2",
         params![scope.as_str(), last_hash.as_bytes()],
     )?;
     Ok(())

@@ -71,7 +71,9 @@ fn reconnecting_and_acting_read_through_no_growing_table() {
     let run = RUN.take();
     assert!(run.len() > 40, "the statements were seen: {}", run.len());
     let connection = one.replica.store.reader();
-    for sql in run.iter().filter(|sql| !sql.starts_with("--")) {
+    // Rows are counted once after a store was opened: a lost one is missed by nothing else.
+    let is_counting = |sql: &str| sql.contains("cursor != (SELECT count(*)");
+    for sql in run.iter().filter(|sql| !sql.starts_with("--") && !is_counting(sql)) {
         for step in plan(connection, sql) {
             assert!(!reads_through(&step), "{step}\nis how this runs:\n{sql}");
         }
@@ -88,10 +90,11 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     found
 }
 
-/// True for a step like `SCAN record` or `SCAN p USING INDEX projected_by_scope`; the first page of a list is
-/// read along its index and no further.
+/// True for a step like `SCAN record`, `SCAN p USING INDEX projected_by_scope`, or `SEARCH record USING INDEX i
+/// (scope=?)`, which walks a whole scope; the first page of a list is read along its index and no further.
 fn reads_through(step: &str) -> bool {
-    let Some(rest) = step.strip_prefix("SCAN ") else { return false };
+    let whole_scope = step.strip_prefix("SEARCH ").and_then(|rest| rest.strip_suffix(" (scope=?)"));
+    let Some(rest) = step.strip_prefix("SCAN ").or(whole_scope) else { return false };
     let table = rest.split(' ').next().unwrap_or_default();
     let is_growing = GROWING.contains(&table) || ["p", "n", "h"].contains(&table);
     let is_first_page = step == "SCAN p USING COVERING INDEX projected_by_listing";
