@@ -95,8 +95,10 @@ pub(crate) fn find(
 /// Lets go of a lost record whose changes the current log holds in other rows.
 pub(crate) fn remove(connection: &Connection, scope: &ScopeId, last_hash: ChangeHash) -> Result<(), Error> {
     connection
-        .prepare_cached("DELETE FROM record INDEXED BY record_former
-         WHERE scope = ?1 AND last_hash = ?2 AND former > 0")?
+        .prepare_cached(
+            "DELETE FROM record INDEXED BY record_former
+         WHERE scope = ?1 AND last_hash = ?2 AND former > 0",
+        )?
         .execute(params![scope.as_str(), last_hash.as_bytes()])?;
     Ok(())
 }

@@ -17,7 +17,7 @@ const LOST: u64 = 10;
 
 /// Fills a branch with `rows` rows of one scope, and measures either repair.
 pub(super) fn measure(table: &mut Table, rows: usize) {
-    let mut stage = Stage::new(record::organisation(1, 2, "role.project_manager"));
+    let mut stage = Stage::new(record::organisation(1, 2, "role.patrol"));
     let (other, _) = stage.enroll(&record::user(0, 0), "seeder.xunyuan");
     let seeder = Seeder::of(&other, &stage.checklist, &record::project(0));
     drop(other);

@@ -137,18 +137,34 @@ pub(crate) fn of_document(
     rule: &str,
     document: DocumentId,
 ) -> Result<Vec<DutyRow>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM duty WHERE rule = ?2 AND (document = ?1 OR key LIKE ?3)");
-    select(conn, &sql, &[&document.0, &rule, &format!("{rule}|%|{document}")])
+    let second = format!("|{document}");
+    // As the index `duty_by_second` has it.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM duty WHERE document = ?1 AND rule = ?2
+         UNION SELECT {COLUMNS} FROM duty WHERE substr(key, -33) = ?3 AND rule = ?2"
+    );
+    select(conn, &sql, &[&document.0, &rule, &second])
 }
 
 /// Duties as asked for, by due time.
 pub(crate) fn list(conn: &Connection, wanted: &Wanted<'_>) -> Result<Vec<DutyRow>, Error> {
     let document = wanted.document.map(|document| document.0);
-    let sql = format!(
-        "SELECT {COLUMNS} FROM duty WHERE (?1 IS NULL OR unit = ?1) AND (?2 IS NULL OR rule = ?2)
-         AND (?3 IS NULL OR document = ?3) ORDER BY due_ms IS NULL, due_ms, key"
-    );
-    select(conn, &sql, &[&wanted.unit, &wanted.rule, &document])
+    let (mut conditions, mut values): (Vec<&str>, Vec<&dyn ToSql>) = (vec!["1"], Vec::new());
+    if let Some(document) = &document {
+        conditions.push("document = ?");
+        values.push(document);
+    }
+    if let Some(unit) = &wanted.unit {
+        conditions.push("unit = ?");
+        values.push(unit);
+    }
+    if let Some(rule) = &wanted.rule {
+        conditions.push("rule = ?");
+        values.push(rule);
+    }
+    let conditions = conditions.join(" AND ");
+    let sql = format!("SELECT {COLUMNS} FROM duty WHERE {conditions} ORDER BY due_ms IS NULL, due_ms, key");
+    select(conn, &sql, &values)
 }
 
 pub(super) fn select(conn: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<DutyRow>, Error> {

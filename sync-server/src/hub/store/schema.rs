@@ -421,4 +421,6 @@ CREATE INDEX projected_by_list ON projected (
 -- with what is asked of a file's hash
 DROP INDEX projected_file_by_hash;
 CREATE INDEX projected_file_by_hash ON projected_file (hash, id, user);
+-- duties by the record that they name second, at the end of their key
+CREATE INDEX duty_by_second ON duty (substr(key, -33));
 ";
