@@ -169,6 +169,9 @@ pub(super) fn sync(replica: &mut Replica, http: &mut impl Carry, content: &mut C
             }
             if is_proven && status.pending_changes == 0 && synced.proven_ms == 0.0 {
                 synced.proven_ms = so_far(asking);
+                if status.unprojected == 0 {
+                    synced.rows_ms = synced.proven_ms;
+                }
             }
         }
     }
