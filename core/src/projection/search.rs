@@ -20,11 +20,12 @@ const TRIGRAM_CHARS: usize = 3;
 /// of more than 50,000 bytes.
 const SEARCHED_CHARS_MAX: usize = 200;
 
-/// Texts that may hold what the index is asked for.
+/// Texts that may hold what the index is asked for. CROSS JOIN keeps the few first: SQLite knows no sizes and would
+/// look through every text for the few.
 const LOOKED_UP: &str = "(
-    SELECT b.id, b.body FROM projected_unindexed AS u JOIN projected_body AS b ON b.id = u.id
+    SELECT b.id, b.body FROM projected_unindexed AS u CROSS JOIN projected_body AS b ON b.id = u.id
     UNION ALL
-    SELECT b.id, b.body FROM projected_index AS i JOIN projected_body AS b ON b.id = i.rowid
+    SELECT b.id, b.body FROM projected_index AS i CROSS JOIN projected_body AS b ON b.id = i.rowid
     WHERE i.projected_index MATCH ? AND i.rowid NOT IN (SELECT id FROM projected_unindexed))";
 
 /// Records that contain every term of `text` (terms are separated by spaces, case does not matter):

@@ -96,7 +96,7 @@ fn reads_through(step: &str) -> bool {
     let whole_scope = step.strip_prefix("SEARCH ").and_then(|rest| rest.strip_suffix(" (scope=?)"));
     let Some(rest) = step.strip_prefix("SCAN ").or(whole_scope) else { return false };
     let table = rest.split(' ').next().unwrap_or_default();
-    let is_growing = GROWING.contains(&table) || ["p", "n", "h"].contains(&table);
+    let is_growing = GROWING.contains(&table) || ["p", "n", "h", "b"].contains(&table);
     let is_first_page = step == "SCAN p USING COVERING INDEX projected_by_listing";
     is_growing && !is_first_page && !SMALL.iter().any(|index| rest.ends_with(index))
 }
