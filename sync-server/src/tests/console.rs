@@ -251,6 +251,7 @@ fn every_page_opens_in_both_languages_under_a_strict_policy() {
     let pages = [
         "/",
         "/charts",
+        "/charts?of=led.finding",
         "/inspections",
         "/findings",
         "/ledgers",
