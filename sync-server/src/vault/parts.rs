@@ -39,8 +39,6 @@ pub struct Part {
     slot: Arc<Slot>,
     turn: u64,
     file: File,
-    /// The folder that may not know the part's name yet when power goes.
-    unkept: Option<PathBuf>,
     received: u64,
     length: u64,
 }
@@ -80,17 +78,12 @@ impl Part {
         Ok(())
     }
 
-    /// Waits until what was added is on disk. The name of a part that is complete is not waited for: it is about to
-    /// get the one that counts.
+    /// Waits until what was added is on disk.
     ///
     /// # Errors
     /// What the disk says.
     pub fn keep(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
-        match self.unkept.take_if(|_| self.received < self.length) {
-            Some(folder) => File::open(folder)?.sync_all(),
-            None => Ok(()),
-        }
+        self.file.sync_data()
     }
 
     /// Gives back what was added since the part had `length` bytes: it was not what its sender meant.
@@ -141,14 +134,16 @@ impl Parts {
             keep_folder(folder)?;
         }
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
-        let unkept = path.parent().filter(|_| is_new).map(Path::to_owned);
+        if let Some(folder) = path.parent().filter(|_| is_new) {
+            File::open(folder)?.sync_all()?;
+        }
         let mut received = file.metadata()?.len();
         if received > length {
             file.set_len(0)?;
             received = 0;
         }
         drop(held);
-        Ok(Part { slot, turn, file, unkept, received, length })
+        Ok(Part { slot, turn, file, received, length })
     }
 
     pub(super) fn digest(&self, device: DeviceId, hash: FileHash, length: u64) -> io::Result<[u8; 32]> {

@@ -2,6 +2,10 @@
 
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest as _, Sha256};
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use ureq::http::{Method, Request, Response};
 use ureq::{Agent, Body};
@@ -82,7 +86,7 @@ fn header<'r>(response: &'r Response<Body>, name: &str) -> &'r str {
 }
 
 /// A branch, a device with a sheet that names these files, none of them sent.
-fn stage(dir: &TempDir, files: &[Vec<u8>]) -> (Branch, std::path::PathBuf, String) {
+fn stage(dir: &TempDir, files: &[Vec<u8>]) -> (Branch, PathBuf, String) {
     let branch = Branch::founded(&dir.path().join("branch"));
     let a = branch.enroll("u.pt01", &dir.path().join("a"));
     let folder = dir.path().join("camera");
@@ -100,6 +104,36 @@ fn stage(dir: &TempDir, files: &[Vec<u8>]) -> (Branch, std::path::PathBuf, Strin
     std::fs::rename(a.with_extension("xunyuan.photos"), dir.path().join("taken")).unwrap();
     let _ = xunyuan(&a, &["sync"]);
     (branch, a, sheet)
+}
+
+#[test]
+fn what_came_over_a_slow_line_is_written_before_more_comes() {
+    let dir = TempDir::new().unwrap();
+    let photo = photos::jpeg(1, 60_000);
+    let (branch, a, _) = stage(&dir, std::slice::from_ref(&photo));
+    let caller = Caller::new(&branch, token(&a));
+    let begun = caller.begin(&hash(&photo), photo.len(), b"");
+    let place = header(&begun, "location").to_owned();
+    let mut line = TcpStream::connect(branch.url().trim_start_matches("http://")).unwrap();
+    let head = format!(
+        "PATCH {place} HTTP/1.1\r\nHost: branch\r\nAuthorization: Bearer {}\r\nTus-Resumable: 1.0.0\r\n\
+         Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: {}\r\n\r\n",
+        caller.token,
+        photo.len()
+    );
+    line.write_all(head.as_bytes()).unwrap();
+    line.write_all(&photo[..10_000]).unwrap();
+    // The line stays open and silent. Asking over HTTP would take the upload over, so the disk is looked at.
+    let devices = dir.path().join("branch/files/incoming").read_dir().unwrap();
+    let parts: Vec<PathBuf> = devices
+        .flat_map(|device| device.unwrap().path().read_dir().unwrap())
+        .map(|part| part.unwrap().path())
+        .collect();
+    let (began, written) = (Instant::now(), || parts[0].metadata().unwrap().len());
+    while written() < 10_000 {
+        assert!(began.elapsed() < Duration::from_secs(20), "{} bytes are written", written());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

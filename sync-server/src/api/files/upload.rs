@@ -38,7 +38,8 @@ const VERSION: HeaderValue = HeaderValue::from_static("1.0.0");
 const BYTES: &str = "application/offset+octet-stream";
 /// Longest silence while bytes are awaited; what has come stays.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Bytes of a body that go to the disk together: waking its thread for each packet costs more than writing it.
+/// Bytes of a body that go to the disk together where they come as fast as that: waking its thread for each packet
+/// costs more than writing it. On a slow line every packet goes at once, so that a break takes none of them back.
 const TOGETHER_BYTES: usize = 128 * 1024;
 /// How many of these wait for the disk.
 const WAITING_MAX: usize = 4;
@@ -266,11 +267,21 @@ async fn carried(
     let (mut together, mut bytes) = (Vec::new(), 0);
     loop {
         let piece = tokio::select! {
-            piece = tokio::time::timeout(SILENCE, pieces.next()) => piece,
+            biased;
             _ = rights.changed() => {
                 let known = device.clone();
                 let hears = app.call(move |hub, _| hub.hears(&known)).await?;
                 hears.map_err(|error| Problem::of(&error))?.ok_or_else(revoked)?;
+                continue;
+            }
+            piece = tokio::time::timeout(SILENCE, pieces.next()) => piece,
+            // Nothing more is here yet: what came does not wait for it.
+            () = std::future::ready(()), if !together.is_empty() => {
+                bytes = 0;
+                // The writer stops when it may not go on; it says why.
+                if sender.send(Piece::Bytes(std::mem::take(&mut together))).await.is_err() {
+                    return Ok(());
+                }
                 continue;
             }
         };
@@ -285,7 +296,7 @@ async fn carried(
                     continue;
                 }
                 bytes = 0;
-                // The writer stops when it may not go on; it says why.
+                // Likewise.
                 if sender.send(Piece::Bytes(std::mem::take(&mut together))).await.is_err() {
                     return Ok(());
                 }
