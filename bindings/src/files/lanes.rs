@@ -22,8 +22,8 @@ const LANES: usize = 2;
 pub(super) enum Told {
     /// So many bytes left the device.
     Left(u64),
-    /// The branch has so many bytes of the file.
-    Sent(FileHash, u64),
+    /// The branch has `at` bytes of the file, and lacks `left`.
+    Sent { hash: FileHash, at: u64, left: u64 },
     /// The file is done with, or the lane cannot go on.
     Ended(FileHash, Result<FileNote, Stop>),
 }
@@ -69,7 +69,6 @@ impl Run<'_, '_> {
     pub(super) fn send_files(&mut self, rows: &[FileRow]) -> Result<(), Stop> {
         let mut left: BTreeMap<FileHash, u64> =
             rows.iter().map(|row| (row.hash, row.bytes.saturating_sub(row.sent))).collect();
-        let bytes: BTreeMap<FileHash, u64> = rows.iter().map(|row| (row.hash, row.bytes)).collect();
         self.note_left(&left);
         self.may_go_on()?;
         let (next, is_ended, way) = (AtomicUsize::new(0), AtomicBool::new(false), self.way.clone());
@@ -90,8 +89,8 @@ impl Run<'_, '_> {
                         self.carried.bytes_sent += count;
                         continue;
                     }
-                    Told::Sent(hash, at) => {
-                        left.insert(hash, bytes.get(&hash).map_or(0, |bytes| bytes.saturating_sub(at)));
+                    Told::Sent { hash, at, left: lacking } => {
+                        left.insert(hash, lacking);
                         self.note(hash, FileNote::Sent(at))
                     }
                     Told::Ended(hash, Ok(note)) => {

@@ -67,7 +67,8 @@ impl Lane<'_> {
             }
             if upload.at > before {
                 upload.breaks = 0;
-                self.tell(Told::Sent(row.hash, upload.at));
+                let left = row.bytes.saturating_sub(upload.at);
+                self.tell(Told::Sent { hash: row.hash, at: upload.at, left });
             }
         }
         Ok(FileNote::Failed)

@@ -242,6 +242,19 @@ fn a_role_that_reaches_the_branch_needs_a_second_factor() {
 }
 
 #[test]
+fn the_board_is_followed_by_the_charts_of_its_ledger_alone() {
+    let server = server();
+    let browser = Browser::of(&server, MANAGER);
+    let charts = "/charts?of=led.finding";
+    let board = browser.get("/findings").body;
+    assert!(board.contains(&format!("hx-get=\"{charts}\"")) && board.contains(&format!("href=\"{charts}\"")));
+    let count = |path: &str| browser.get(path).body.matches("<section class=\"card\"").count();
+    let (of_board, all) = (count(charts), count("/charts"));
+    assert!(of_board > 0 && of_board < all, "{of_board} of {all}");
+    assert_eq!(count("/charts?of=led.none"), 0);
+}
+
+#[test]
 fn every_page_opens_in_both_languages_under_a_strict_policy() {
     let server = server();
     let document = entry(&server, "厨房漏水");
