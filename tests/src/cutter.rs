@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Bytes that are carried at a time: enough that the line is not what is measured.
 const BLOCK_BYTES: usize = 256 * 1024;
+/// Bytes at a time on a line that is going to break: as on a radio, little is in the air when it does.
+const BREAKING_BLOCK_BYTES: usize = 16 * 1024;
 /// No break, no flip.
 const NEVER: u64 = u64::MAX;
 
@@ -123,10 +125,10 @@ impl State {
 
     fn carry_up(&self, mut from: TcpStream, mut to: TcpStream) {
         let mut block = vec![0; BLOCK_BYTES];
-        while let Ok(count) = from.read(&mut block) {
-            if count == 0 {
-                break;
-            }
+        loop {
+            let is_breaking = self.next.load(Ordering::SeqCst) != NEVER;
+            let most = if is_breaking { BREAKING_BLOCK_BYTES } else { BLOCK_BYTES };
+            let Ok(count @ 1..) = from.read(block.get_mut(..most).unwrap_or_default()) else { break };
             // Never past the next break: what lies beyond it did not cross.
             let at = self.up.load(Ordering::SeqCst);
             let room = self.next.load(Ordering::SeqCst).saturating_sub(at);
