@@ -10,6 +10,8 @@ mod crashes;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod definitions;
+#[cfg(test)]
 mod drafts;
 #[cfg(test)]
 mod encryption;

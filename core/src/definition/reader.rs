@@ -3,7 +3,7 @@
 //! One deserializer of one type over values that were parsed before. A general one that tracks paths wraps each
 //! visitor in another type, and so each definition was compiled several times: more than a megabyte of an app.
 
-use serde::de::value::StringDeserializer;
+use serde::de::value::{StrDeserializer, StringDeserializer};
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
     Unexpected, VariantAccess, Visitor,
@@ -28,8 +28,9 @@ impl Unfit {
         escaped.flat_map(|step| ["/".to_owned(), step]).collect()
     }
 
-    fn below(mut self, step: impl ToString) -> Self {
-        self.path.push(step.to_string());
+    /// The same, told from outside, where it came up inside a part.
+    fn below(mut self, part: Option<impl ToString>) -> Self {
+        self.path.extend(part.map(|part| part.to_string()));
         self
     }
 }
@@ -58,40 +59,119 @@ impl de::Error for Unfit {
 /// A JSON value being read.
 pub(super) struct Reader(pub(super) Value);
 
+// What reads a part of some type is one function for all the types that have such a part: hence never inlined.
+impl Reader {
+    #[inline(never)]
+    fn number<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        let Value::Number(number) = &self.0 else { return self.unfit(&visitor) };
+        match (number.as_u64(), number.as_i64(), number.as_f64()) {
+            (Some(number), _, _) => visitor.visit_u64(number),
+            (None, Some(number), _) => visitor.visit_i64(number),
+            (None, None, number) => visitor.visit_f64(number.unwrap_or(f64::NAN)),
+        }
+    }
+
+    #[inline(never)]
+    fn text<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        if let Value::String(text) = self.0 { visitor.visit_string(text) } else { self.unfit(&visitor) }
+    }
+
+    #[inline(never)]
+    fn elements<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        let Value::Array(elements) = self.0 else { return self.unfit(&visitor) };
+        let length = elements.len();
+        let mut access = Elements { rest: elements.into_iter(), next: 0, at: None };
+        match visitor.visit_seq(&mut access) {
+            Ok(read) if access.rest.len() == 0 => Ok(read),
+            Ok(_) => Err(de::Error::invalid_length(length, &"fewer elements in array")),
+            Err(unfit) => Err(unfit.below(access.at)),
+        }
+    }
+
+    #[inline(never)]
+    fn entries<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        let Value::Object(object) = self.0 else { return self.unfit(&visitor) };
+        let length = object.len();
+        let mut access = Entries { rest: object.into_iter(), at: None };
+        match visitor.visit_map(&mut access) {
+            Ok(read) if access.rest.len() == 0 => Ok(read),
+            Ok(_) => Err(de::Error::invalid_length(length, &"fewer elements in map")),
+            Err(unfit) => Err(unfit.below(access.at.map(|(key, _)| key))),
+        }
+    }
+
+    fn unfit<T>(&self, expected: &dyn Expected) -> Result<T, Unfit> {
+        Err(de::Error::invalid_type(unexpected(&self.0), expected))
+    }
+}
+
 impl<'de> Deserializer<'de> for Reader {
     type Error = Unfit;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        match self.0 {
+        match &self.0 {
             Value::Null => visitor.visit_unit(),
-            Value::Bool(flag) => visitor.visit_bool(flag),
-            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
-                (Some(number), _, _) => visitor.visit_u64(number),
-                (None, Some(number), _) => visitor.visit_i64(number),
-                (None, None, number) => visitor.visit_f64(number.unwrap_or(f64::NAN)),
-            },
-            Value::String(text) => visitor.visit_string(text),
-            Value::Array(elements) => {
-                let length = elements.len();
-                let mut access = Elements { rest: elements.into_iter(), next: 0 };
-                let read = visitor.visit_seq(&mut access)?;
-                if access.rest.len() == 0 {
-                    Ok(read)
-                } else {
-                    Err(de::Error::invalid_length(length, &"fewer elements in array"))
-                }
-            }
-            Value::Object(object) => {
-                let length = object.len();
-                let mut access = Entries { rest: object.into_iter(), value: None };
-                let read = visitor.visit_map(&mut access)?;
-                if access.rest.len() == 0 {
-                    Ok(read)
-                } else {
-                    Err(de::Error::invalid_length(length, &"fewer elements in map"))
-                }
-            }
+            Value::Bool(flag) => visitor.visit_bool(*flag),
+            Value::Number(_) => self.number(visitor),
+            Value::String(_) => self.text(visitor),
+            Value::Array(_) => self.elements(visitor),
+            Value::Object(_) => self.entries(visitor),
         }
+    }
+
+    // A type says what it is read from: were it asked for every form of JSON, reading it would be compiled for all.
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        if let Value::Bool(flag) = self.0 { visitor.visit_bool(flag) } else { self.unfit(&visitor) }
+    }
+
+    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.number(visitor)
+    }
+
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.number(visitor)
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.number(visitor)
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.number(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.number(visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.text(visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.text(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.elements(visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value, Unfit> {
+        self.elements(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+        self.entries(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unfit> {
+        self.entries(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
@@ -131,8 +211,7 @@ impl<'de> Deserializer<'de> for Reader {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct identifier
+        i8 i16 i32 i128 u16 u128 f32 char bytes byte_buf unit unit_struct tuple_struct identifier
     }
 }
 
@@ -147,16 +226,21 @@ impl<'de> IntoDeserializer<'de, Unfit> for Reader {
 struct Elements {
     rest: std::vec::IntoIter<Value>,
     next: usize,
+    /// The element that is being read.
+    at: Option<usize>,
 }
 
 impl<'de> SeqAccess<'de> for &mut Elements {
     type Error = Unfit;
 
+    #[inline(never)]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Unfit> {
         let Some(value) = self.rest.next() else { return Ok(None) };
-        let place = self.next;
+        self.at = Some(self.next);
         self.next += 1;
-        seed.deserialize(Reader(value)).map(Some).map_err(|unfit| unfit.below(place))
+        let read = seed.deserialize(Reader(value))?;
+        self.at = None;
+        Ok(Some(read))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -166,23 +250,27 @@ impl<'de> SeqAccess<'de> for &mut Elements {
 
 struct Entries {
     rest: serde_json::map::IntoIter,
-    value: Option<(String, Value)>,
+    /// The entry that is being read, its value until that is.
+    at: Option<(String, Value)>,
 }
 
 impl<'de> MapAccess<'de> for &mut Entries {
     type Error = Unfit;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Unfit> {
-        let Some((key, value)) = self.rest.next() else { return Ok(None) };
-        let read: Result<_, Unfit> = seed.deserialize(StringDeserializer::new(key.clone()));
-        let read = read.map_err(|unfit| unfit.below(&key))?;
-        self.value = Some((key, value));
-        Ok(Some(read))
+        self.at = self.rest.next();
+        let Some((key, _)) = &self.at else { return Ok(None) };
+        let key: StrDeserializer<'_, Unfit> = key.as_str().into_deserializer();
+        seed.deserialize(key).map(Some)
     }
 
+    #[inline(never)]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Unfit> {
-        let (key, value) = self.value.take().ok_or_else(|| de::Error::custom("a value without its key"))?;
-        seed.deserialize(Reader(value)).map_err(|unfit| unfit.below(key))
+        let value = self.at.as_mut().map(|(_, value)| std::mem::take(value));
+        let value = value.ok_or_else(|| de::Error::custom("a value without its key"))?;
+        let read = seed.deserialize(Reader(value))?;
+        self.at = None;
+        Ok(read)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -227,7 +315,7 @@ impl<'de> VariantAccess<'de> for Content {
 
     fn tuple_variant<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value, Unfit> {
         match self.0 {
-            Some(value @ Value::Array(_)) => Reader(value).deserialize_any(visitor),
+            Some(value @ Value::Array(_)) => Reader(value).elements(visitor),
             _ => Err(de::Error::invalid_type(Unexpected::UnitVariant, &"tuple variant")),
         }
     }
@@ -238,7 +326,7 @@ impl<'de> VariantAccess<'de> for Content {
         visitor: V,
     ) -> Result<V::Value, Unfit> {
         match self.0 {
-            Some(value @ Value::Object(_)) => Reader(value).deserialize_any(visitor),
+            Some(value @ Value::Object(_)) => Reader(value).entries(visitor),
             _ => Err(de::Error::invalid_type(Unexpected::UnitVariant, &"struct variant")),
         }
     }

@@ -33,9 +33,9 @@ impl Replica {
     pub(super) fn actor_of(&mut self, row: &DocumentRow, moment: &Moment) -> Result<ActorId, Error> {
         let fresh = fresh_actor(row.document, moment);
         let Some(actor) = row.actor else { return Ok(fresh) };
-        let waiting = outbox::of_document(self.store.reader(), row.document)?;
+        let waiting = outbox::hashes_of(self.store.reader(), row.document, actor)?;
         let document = self.load(row.document, &row.definition)?;
-        let is_beside = waiting.iter().any(|own| own.actor == actor && !document.holds(&own.hash));
+        let is_beside = waiting.iter().any(|own| !document.holds(own));
         Ok(if is_beside { fresh } else { actor })
     }
 

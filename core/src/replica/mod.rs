@@ -269,10 +269,9 @@ impl Replica {
     /// True when the change directly builds on this actor's previous one and that one is still here
     /// to be pushed with it.
     fn builds_on_own(&self, row: &DocumentRow, change: &RawChange) -> Result<bool, Error> {
-        let rows = outbox::of_document(self.store.reader(), row.document)?;
-        let previous =
-            rows.iter().find(|own| own.actor == change.actor && own.seq.checked_add(1) == Some(change.seq));
-        Ok(previous.is_some_and(|own| change.deps.contains(&own.hash)))
+        let Some(previous) = change.seq.checked_sub(1) else { return Ok(false) };
+        let hash = outbox::hash_at(self.store.reader(), row.document, change.actor, previous)?;
+        Ok(hash.is_some_and(|hash| change.deps.contains(&hash)))
     }
 
     /// The document in memory, built from its records and the outbox where it was not.

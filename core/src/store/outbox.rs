@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{bytes, signed, unsigned};
 use crate::error::{Error, Refusal};
@@ -115,6 +115,33 @@ pub(crate) fn of_document(connection: &Connection, document: DocumentId) -> Resu
     let mut statement = connection
         .prepare_cached(&format!("{SELECT} WHERE document = ?1 AND refusal_code IS NULL ORDER BY ordinal"))?;
     Ok(statement.query_map([document.as_bytes()], outbox_row)?.collect::<Result<_, _>>()?)
+}
+
+/// The changes of an author to a document that are part of what the person sees.
+pub(crate) fn hashes_of(
+    connection: &Connection,
+    document: DocumentId,
+    actor: ActorId,
+) -> Result<Vec<ChangeHash>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT hash FROM outbox WHERE document = ?1 AND actor = ?2 AND refusal_code IS NULL",
+    )?;
+    let own = params![document.as_bytes(), actor.as_bytes()];
+    Ok(statement.query_map(own, |row| Ok(ChangeHash(bytes(row, 0)?)))?.collect::<Result<_, _>>()?)
+}
+
+/// The change at a place among an author's changes, where it is in the outbox and not refused.
+pub(crate) fn hash_at(
+    connection: &Connection,
+    document: DocumentId,
+    actor: ActorId,
+    seq: u64,
+) -> Result<Option<ChangeHash>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT hash FROM outbox WHERE document = ?1 AND actor = ?2 AND seq = ?3 AND refusal_code IS NULL",
+    )?;
+    let place = params![document.as_bytes(), actor.as_bytes(), signed(seq)];
+    Ok(statement.query_row(place, |row| Ok(ChangeHash(bytes(row, 0)?))).optional()?)
 }
 
 /// Changes of one document that the server has not accepted, the refused among them, in order of

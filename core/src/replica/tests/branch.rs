@@ -10,17 +10,25 @@ use crate::wire::message::{Body, Head, Record, Reply, Request, ScopeReply, Verdi
 pub(super) struct Branch {
     key: Key,
     log: Vec<(ScopeId, Record, DefinitionRef)>,
+    /// Documents of which it refuses the first run of each push, and parks the others.
+    pub(super) refused: BTreeSet<DocumentId>,
 }
 
 impl Branch {
     pub(super) fn new() -> Self {
-        Self { key: Key::from_seed(&[5; 32]), log: Vec::new() }
+        Self { key: Key::from_seed(&[5; 32]), log: Vec::new(), refused: BTreeSet::new() }
     }
 
     fn answer(&mut self, device: &Replica, body: &[u8]) -> Vec<u8> {
         let request: Request = frame::decode(body, REQUEST_BYTES_MAX).unwrap();
         let mut verdicts = Vec::new();
+        let mut refused = BTreeSet::new();
         for pushed in request.push {
+            if self.refused.contains(&pushed.document) {
+                let is_first = refused.insert(pushed.document);
+                verdicts.push(if is_first { refusal() } else { Verdict::Parked { missing: Vec::new() } });
+                continue;
+            }
             let seq = 1 + self.log.iter().filter(|(scope, ..)| *scope == pushed.scope).count() as u64;
             let definition = request.definitions[pushed.run.definition as usize].clone();
             let record = Record {
@@ -76,6 +84,11 @@ impl Branch {
     }
 }
 
+fn refusal() -> Verdict {
+    let refusal = Refusal::new("role_not_allowed", "岗位不允许", "the role may not");
+    Verdict::Rejected { refusal, from_change: 0 }
+}
+
 impl Device {
     /// Knows the branch's key and scopes, as if it had enrolled there.
     pub(super) fn of_branch(user: &str, name: &str, branch: &Branch) -> Self {
@@ -88,12 +101,16 @@ impl Device {
     }
 
     pub(super) fn exchange(&mut self, branch: &mut Branch) -> Progress {
+        let progress = self.exchange_refused(branch);
+        assert!(progress.reset.is_empty() && progress.refused.is_empty(), "{progress:?}");
+        progress
+    }
+
+    pub(super) fn exchange_refused(&mut self, branch: &mut Branch) -> Progress {
         self.replica.wake_now();
         let now = self.now();
         let body = self.replica.poll_request(&now).unwrap().unwrap();
         let reply = branch.answer(&self.replica, &body);
-        let progress = self.replica.handle_reply(&reply, &now).unwrap();
-        assert!(progress.reset.is_empty() && progress.refused.is_empty(), "{progress:?}");
-        progress
+        self.replica.handle_reply(&reply, &now).unwrap()
     }
 }
