@@ -88,8 +88,13 @@ mod tests {
     }
 
     fn reply() -> ScopeReply {
+        signed([1, 2, 3])
+    }
+
+    fn signed(seqs: [u64; 3]) -> ScopeReply {
         let scope = ScopeId::of("pj.a", "desk");
-        let records: Vec<Record> = (1..=3)
+        let records: Vec<Record> = seqs
+            .into_iter()
             .map(|seq| Record {
                 seq,
                 document: DocumentId([1; 16]),
@@ -101,9 +106,10 @@ mod tests {
             .collect();
         let chain = records.iter().fold(Chain::default(), |chain, r| chain.next(&scope, &Link::of(r)));
         let digest = Digest { count: 3, sum: [4; 32] };
-        let signature = Key::from_seed(&SEED).sign(&head_signing_bytes(&scope, 1, 3, &chain, &digest));
-        let head = Some(Head { count: 3, sum: [4; 32], signature });
-        ScopeReply { scope, epoch: 1, records, next_cursor: 3, chain: chain.0, head, more: false }
+        let next_cursor = seqs[2];
+        let bytes = head_signing_bytes(&scope, 1, next_cursor, &chain, &digest);
+        let head = Some(Head { count: 3, sum: [4; 32], signature: Key::from_seed(&SEED).sign(&bytes) });
+        ScopeReply { scope, epoch: 1, records, next_cursor, chain: chain.0, head, more: false }
     }
 
     fn verified(reply: &mut ScopeReply) -> Result<(), Error> {
@@ -145,6 +151,14 @@ mod tests {
         assert!(verify(&unsaid, &mut idle.clone(), &key, whole.head.clone()).is_err(), "nothing was said");
         let later = ScopeRequest { cursor: 2, ..asked };
         assert!(verify(&later, &mut idle.clone(), &key, whole.head).is_err(), "there is news");
+    }
+
+    #[test]
+    fn a_gap_is_refused_whoever_signed_it() {
+        for seqs in [[1, 2, 4], [2, 3, 4], [1, 1, 2], [1, 2, 200]] {
+            assert!(verified(&mut signed(seqs)).is_err(), "{seqs:?}");
+        }
+        verified(&mut signed([1, 2, 3])).unwrap();
     }
 
     #[test]

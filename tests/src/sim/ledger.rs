@@ -12,6 +12,7 @@ use xunyuan_core::document::{Document, RawChange};
 use xunyuan_core::id::{ActorId, DefinitionRef, DocumentId, ScopeId};
 use xunyuan_core::replica::Replica;
 use xunyuan_core::wire::run;
+use xunyuan_server::hub::SERVER_USER;
 
 use super::view::{Holding, View};
 use crate::world::World;
@@ -25,6 +26,8 @@ pub(super) struct Fact {
     pub(super) what: What,
     /// Who wrote what value, and when.
     pub(super) said: String,
+    /// The branch wrote it: a number, a note.
+    pub(super) by_branch: bool,
 }
 
 /// What a fact is about; derived ids in keys are left out, because they follow the author id.
@@ -73,8 +76,12 @@ impl Ledger {
                 let standing = |scope: &ScopeId| view.status.scopes.iter().find(|row| row.scope == *scope);
                 let is_over = held.scope.as_ref().and_then(standing).is_some_and(|row| !row.granted);
                 let has_left = is_over || !view.holds(*document);
+                // Where the branch was put back and then took the grant, all of a record is a draft of its
+                // author: what the branch had said of it is said anew once that is applied.
+                let is_of_none = is_over && fact.by_branch && world.was_put_back;
+                let is_of_none = is_of_none && at_branch.iter().all(|known| known.document != *document);
                 assert!(
-                    has_left && at_branch.contains(fact),
+                    is_of_none || has_left && at_branch.contains(fact),
                     "law 1: device {device} has lost {fact:?} ({})",
                     if at_branch.contains(fact) {
                         "the branch has it"
@@ -267,14 +274,16 @@ fn said(catalog: &Catalog, document: DocumentId, definition: &DefinitionRef, chu
     let edits = reader.edits_of(&change).expect("a stored change can be read");
     let facts = edits.into_iter().map(|edit| match edit {
         Edit::Put { key, stamped } => {
-            (What::Value(without_derived_ids(&key)), without_derived_ids(&format!("{stamped:?}")))
+            let by_branch = stamped.by.as_str() == SERVER_USER;
+            (What::Value(without_derived_ids(&key)), without_derived_ids(&format!("{stamped:?}")), by_branch)
         }
         Edit::Event(Event { kind, by, at_ms, data, .. }) => {
-            (What::Event(kind), without_derived_ids(&format!("{by} {at_ms} {data:?}")))
+            let said = without_derived_ids(&format!("{by} {at_ms} {data:?}"));
+            (What::Event(kind), said, by.as_str() == SERVER_USER)
         }
-        Edit::Text { key, .. } => (What::Text(key), typed.clone()),
+        Edit::Text { key, .. } => (What::Text(key), typed.clone(), false),
     });
-    facts.map(|(what, said)| Fact { document, what, said }).collect()
+    facts.map(|(what, said, by_branch)| Fact { document, what, said, by_branch }).collect()
 }
 
 /// The characters that a change puts into shared texts.

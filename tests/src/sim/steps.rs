@@ -56,9 +56,9 @@ impl Run {
             Act::BranchDisk(fault) => arm(&self.world.branch_disk, fault),
             Act::BranchClock(ahead_ms) => self.world.branch_ahead_ms = ahead_ms,
             Act::Backup => self.back_up(),
-            Act::Restore => self.put_back(self.backup.clone()),
+            Act::Restore => self.restore_or(Self::back_up, self.backup.clone()),
             Act::Image => self.image(),
-            Act::Forget => self.put_back(self.image.clone()),
+            Act::Forget => self.restore_or(Self::image, self.image.clone()),
             Act::Role => self.change_role(device),
             Act::Definition => self.change_definition(),
             Act::Revoke => self.revoke(device),
@@ -186,8 +186,15 @@ impl Run {
         self.image = Some((copy, self.world.devices.len()));
     }
 
-    fn put_back(&mut self, copy: Option<(PathBuf, usize)>) {
-        let Some((file, enrolled)) = copy else { return };
+    /// Puts the branch back to a copy of its file; where there is none yet, one is made for the next time.
+    fn restore_or(&mut self, make: impl FnOnce(&mut Self), copy: Option<(PathBuf, usize)>) {
+        match copy {
+            Some(copy) => self.put_back(copy),
+            None => make(self),
+        }
+    }
+
+    fn put_back(&mut self, (file, enrolled): (PathBuf, usize)) {
         self.world.restore(&file);
         self.log.put_back(&self.world);
         // The administrator still has the files that were published since.

@@ -71,6 +71,23 @@ fn sc_21() {
 }
 
 #[test]
+fn numbers_go_on_after_those_that_were_given_back() {
+    let mut world = World::new(Seed::or(2122));
+    let a = world.enroll("u.fd01");
+    let backup = world.dir().join("numbers.sqlite3");
+    world.hub.backup(&backup, |_| {}).unwrap();
+    let mut calls: Vec<_> = (0..3).map(|call| world.take_call(a, &format!("丢失的一天{call}"))).collect();
+    world.settle();
+    world.restore(&backup);
+    world.settle();
+    calls.extend((0..3).map(|call| world.take_call(a, &format!("恢复之后{call}"))));
+    world.settle();
+    let numbers: BTreeSet<String> = calls.iter().map(|call| number(&mut world, a, *call)).collect();
+    assert_eq!(numbers.len(), calls.len(), "no number twice: {numbers:?}");
+    check_settled(&mut world);
+}
+
+#[test]
 fn a_second_restore_is_as_harmless_as_the_first() {
     let mut world = World::new(Seed::or(2121));
     let (a, b) = (world.enroll("u.pt01"), world.enroll("u.pt02"));

@@ -4,7 +4,7 @@ use super::*;
 use crate::limits::REQUEST_BYTES_MAX;
 use crate::wire::frame;
 use crate::wire::log::{Chain, Digest, Link, head_signing_bytes};
-use crate::wire::message::{Body, Head, Record, Reply, Request, ScopeReply, Verdict};
+use crate::wire::message::{Body, Directive, Head, Record, Reply, Request, ScopeReply, Verdict};
 
 /// The branch as far as two devices that agree need it: it takes every run and gives it to everyone.
 pub(super) struct Branch {
@@ -12,18 +12,31 @@ pub(super) struct Branch {
     log: Vec<(ScopeId, Record, DefinitionRef)>,
     /// Documents of which it refuses the first run of each push, and parks the others.
     pub(super) refused: BTreeSet<DocumentId>,
+    /// Documents that it orders another author id for.
+    pub(super) forked: BTreeSet<DocumentId>,
 }
 
 impl Branch {
     pub(super) fn new() -> Self {
-        Self { key: Key::from_seed(&[5; 32]), log: Vec::new(), refused: BTreeSet::new() }
+        Self {
+            key: Key::from_seed(&[5; 32]),
+            log: Vec::new(),
+            refused: BTreeSet::new(),
+            forked: BTreeSet::new(),
+        }
     }
 
     fn answer(&mut self, device: &Replica, body: &[u8]) -> Vec<u8> {
         let request: Request = frame::decode(body, REQUEST_BYTES_MAX).unwrap();
         let mut verdicts = Vec::new();
         let mut refused = BTreeSet::new();
+        let order = |document: &DocumentId| Directive::NewActor { document: *document };
+        let directives = self.forked.iter().map(order).collect();
         for pushed in request.push {
+            if self.forked.contains(&pushed.document) {
+                verdicts.push(refusal());
+                continue;
+            }
             if self.refused.contains(&pushed.document) {
                 let is_first = refused.insert(pushed.document);
                 verdicts.push(if is_first { refusal() } else { Verdict::Parked { missing: Vec::new() } });
@@ -77,7 +90,7 @@ impl Branch {
             scopes,
             definitions,
             grants: None,
-            directives: Vec::new(),
+            directives,
             restored: Vec::new(),
             repairs: None,
         })

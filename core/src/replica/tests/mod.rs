@@ -20,7 +20,7 @@ const NOW_MS: i64 = 1_795_395_960_000;
 mod branch;
 mod later;
 mod plans;
-mod refused;
+mod verdicts;
 
 struct Device {
     replica: Replica,
