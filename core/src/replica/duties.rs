@@ -40,12 +40,15 @@ pub struct DutyView {
     pub is_own: bool,
 }
 
-/// A duty with what it takes to speak of it.
-struct Found {
-    rule: Rule,
+/// A duty with what it takes to speak of it. One is told after the other: a desk may have thousands.
+struct Found<'f> {
+    rule: &'f Rule,
     duty: Duty,
-    record: Option<Record>,
+    record: Option<&'f Record>,
 }
+
+/// Where duties are told.
+type Tell<'t> = &'t mut dyn FnMut(Found<'_>);
 
 impl Replica {
     /// What the person owes and has not done, the most urgent first.
@@ -53,16 +56,15 @@ impl Replica {
     /// # Errors
     /// Storage errors.
     pub fn duties(&self, moment: &Moment) -> Result<Vec<DutyView>, Error> {
-        let mut views: Vec<DutyView> = self
-            .found(moment.unix_ms, moment.unix_ms, None)?
-            .into_iter()
-            .map(|found| self.view(found, moment.unix_ms))
-            .filter(|view| view.is_own && !view.status.is_settled() && !is_done(&view.duty))
-            .collect();
-        views.sort_by(|a, b| {
-            let order = |view: &DutyView| (view.duty.due_ms.unwrap_or(i64::MAX), view.duty.key.clone());
-            order(a).cmp(&order(b))
-        });
+        let (days, mut views) = (Days::of(&self.catalog), Vec::new());
+        self.find_duties(&days, moment.unix_ms, moment.unix_ms, None, &mut |found| {
+            let view = self.view(&days, found, moment.unix_ms);
+            if view.is_own && !view.status.is_settled() && !is_done(&view.duty) {
+                views.push(view);
+            }
+        })?;
+        let due_ms = |view: &DutyView| view.duty.due_ms.unwrap_or(i64::MAX);
+        views.sort_by(|a, b| due_ms(a).cmp(&due_ms(b)).then_with(|| a.duty.key.cmp(&b.duty.key)));
         Ok(views)
     }
 
@@ -71,8 +73,12 @@ impl Replica {
     /// # Errors
     /// Storage errors.
     pub fn duties_of(&self, document: DocumentId, moment: &Moment) -> Result<Vec<DutyView>, Error> {
-        let found = self.found(moment.unix_ms, moment.unix_ms, Some(&BTreeSet::from([document])))?;
-        Ok(found.into_iter().map(|found| self.view(found, moment.unix_ms)).collect())
+        let (days, mut views) = (Days::of(&self.catalog), Vec::new());
+        let only = BTreeSet::from([document]);
+        self.find_duties(&days, moment.unix_ms, moment.unix_ms, Some(&only), &mut |found| {
+            views.push(self.view(&days, found, moment.unix_ms));
+        })?;
+        Ok(views)
     }
 
     /// The most urgent status of what is not done on each of these records; nothing for the others.
@@ -86,23 +92,24 @@ impl Replica {
     ) -> Result<BTreeMap<DocumentId, Status>, Error> {
         let wanted: BTreeSet<DocumentId> = documents.iter().copied().collect();
         let mut marks: BTreeMap<DocumentId, Status> = BTreeMap::new();
-        for found in self.found(moment.unix_ms, moment.unix_ms, Some(&wanted))? {
-            let view = self.view(found, moment.unix_ms);
-            let Some(document) = view.duty.subject.document() else { continue };
+        let urgency = |status: Status| match status {
+            Status::Breached => 3,
+            Status::Unknown => 2,
+            Status::AtRisk => 1,
+            Status::Open | Status::Met | Status::MetSyncedLate => 0,
+        };
+        let days = Days::of(&self.catalog);
+        self.find_duties(&days, moment.unix_ms, moment.unix_ms, Some(&wanted), &mut |found| {
+            let view = self.view(&days, found, moment.unix_ms);
+            let Some(document) = view.duty.subject.document() else { return };
             if view.status.is_settled() || is_done(&view.duty) {
-                continue;
+                return;
             }
-            let urgency = |status: Status| match status {
-                Status::Breached => 3,
-                Status::Unknown => 2,
-                Status::AtRisk => 1,
-                Status::Open | Status::Met | Status::MetSyncedLate => 0,
-            };
             let mark = marks.entry(document).or_insert(view.status);
             if urgency(view.status) > urgency(*mark) {
                 *mark = view.status;
             }
-        }
+        })?;
         Ok(marks)
     }
 
@@ -118,11 +125,11 @@ impl Replica {
         let calendar = Days::of(&self.catalog);
         let user = &self.identity.user;
         let mut all = Vec::new();
-        for found in self.found(now_ms, until_ms, None)? {
-            let name = found.record.as_ref().map(|record| name_of(&record.row));
-            let about = found.record.as_ref().zip(name.as_deref());
-            all.extend(duty::reminders(&calendar, &found.rule, &found.duty, user, about));
-        }
+        self.find_duties(&calendar, now_ms, until_ms, None, &mut |found| {
+            let name = found.record.map(|record| name_of(&record.row));
+            let about = found.record.zip(name.as_deref());
+            all.extend(duty::reminders(&calendar, found.rule, &found.duty, user, about));
+        })?;
         all.retain(|reminder| (now_ms..=until_ms).contains(&reminder.at_ms));
         all.extend(self.news(&calendar, now_ms - NEWS_MS)?);
         all.sort_by(|a, b| (a.at_ms, &a.key).cmp(&(b.at_ms, &b.key)));
@@ -151,31 +158,34 @@ impl Replica {
         Ok(news)
     }
 
-    /// Everything that the rules make of what is here, due until `until_ms`; of some records only where they
-    /// are named.
-    fn found(
+    /// Tells everything that the rules make of what is here, due until `until_ms`; of some records only where
+    /// they are named.
+    fn find_duties(
         &self,
+        days: &Days<'_>,
         now_ms: i64,
         until_ms: i64,
         only: Option<&BTreeSet<DocumentId>>,
-    ) -> Result<Vec<Found>, Error> {
-        let days = Days::of(&self.catalog);
+        tell: Tell<'_>,
+    ) -> Result<(), Error> {
         let hinted = |rule: &&Rule| rule.evaluate_on.contains(&Evaluation::DeviceHint);
         let rules: Vec<&Rule> = self.catalog.rules().filter(hinted).collect();
-        let mut found = self.of_records(&days, &rules, now_ms, until_ms, only)?;
+        self.of_records(days, &rules, (now_ms, until_ms), only, tell)?;
         if only.is_some() {
-            return Ok(found);
+            return Ok(());
         }
         for rule in rules {
             match &rule.deadline {
                 Deadline::Monthly(_) | Deadline::Yearly { .. } | Deadline::CountPerPeriod { .. } => {
-                    self.of_units(&days, rule, now_ms, until_ms, &mut found)?;
+                    self.of_units(days, rule, now_ms, until_ms, tell)?;
                 }
-                Deadline::ScheduleWindow => self.of_slots(&days, rule, now_ms, until_ms, &mut found)?,
+                Deadline::ScheduleWindow => self.of_slots(days, rule, now_ms, until_ms, tell)?,
                 Deadline::MaxSilence { .. } => {
                     let last_ms = self.status()?.last_exchange_ms.unwrap_or(now_ms);
-                    let duty = silence(&days, rule, self.identity.device, &self.identity.user, last_ms);
-                    found.extend(duty.map(|duty| Found { rule: rule.clone(), duty, record: None }));
+                    let duty = silence(days, rule, self.identity.device, &self.identity.user, last_ms);
+                    if let Some(duty) = duty {
+                        tell(Found { rule, duty, record: None });
+                    }
                 }
                 Deadline::DailyAt { .. }
                 | Deadline::AfterEvent { .. }
@@ -187,17 +197,17 @@ impl Replica {
                 | Deadline::Retain { .. } => {}
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     fn of_records(
         &self,
         days: &Days<'_>,
         rules: &[&Rule],
-        now_ms: i64,
-        until_ms: i64,
+        (now_ms, until_ms): (i64, i64),
         only: Option<&BTreeSet<DocumentId>>,
-    ) -> Result<Vec<Found>, Error> {
+        tell: Tell<'_>,
+    ) -> Result<(), Error> {
         let mut by_definition: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
         for rule in rules {
             let subject = rule.applies_to.ledger.as_deref().or(rule.applies_to.template.as_deref());
@@ -207,27 +217,32 @@ impl Replica {
         }
         // Of a daily rule yesterday's day still counts: it is what is overdue this morning.
         let since_ms = days.start_of(days.day(now_ms - DAY_MS));
-        let mut found = Vec::new();
         for (definition, rules) in by_definition {
             for row in self.rows(definition, only)? {
                 let record = self.record_of(row)?;
                 for rule in &rules {
-                    found.extend(self.double_booked(days, rule, &record)?);
+                    self.double_booked(days, rule, &record, tell)?;
                     for mut duty in of_record(days, rule, &record, since_ms, until_ms) {
                         self.settle_from_others(days, rule, &mut duty)?;
-                        found.push(Found { rule: (*rule).clone(), duty, record: Some(record.clone()) });
+                        tell(Found { rule, duty, record: Some(&record) });
                     }
                 }
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Where people of a record are in two places at once, as far as this device holds the other.
-    fn double_booked(&self, days: &Days<'_>, rule: &Rule, record: &Record) -> Result<Vec<Found>, Error> {
+    fn double_booked(
+        &self,
+        days: &Days<'_>,
+        rule: &Rule,
+        record: &Record,
+        tell: Tell<'_>,
+    ) -> Result<(), Error> {
         let own = stays(days, rule, record);
         if own.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let mut all = Vec::new();
         for row in self.rows(&record.row.definition.id, None)? {
@@ -235,7 +250,8 @@ impl Replica {
         }
         let about = Subject::Record(record.row.document);
         let duties = overlaps(days, rule, &own, &all).into_iter().filter(|duty| duty.subject == about);
-        Ok(duties.map(|duty| Found { rule: rule.clone(), duty, record: Some(record.clone()) }).collect())
+        duties.for_each(|duty| tell(Found { rule, duty, record: Some(record) }));
+        Ok(())
     }
 
     /// Rows of a ledger or checklist that duties are made of: open entries, all sheets of a rule's checklist.
@@ -289,7 +305,7 @@ impl Replica {
         rule: &Rule,
         now_ms: i64,
         until_ms: i64,
-        found: &mut Vec<Found>,
+        tell: Tell<'_>,
     ) -> Result<(), Error> {
         let by = rule.satisfied_by.as_ref().and_then(|by| by.ledger.as_ref());
         let ledger = by.or(rule.applies_to.ledger.as_ref());
@@ -302,7 +318,7 @@ impl Replica {
                     let deeds = self.deeds(days, rule, &duty, ledger)?;
                     settle(rule, &mut duty, deeds);
                 }
-                found.push(Found { rule: rule.clone(), duty, record: None });
+                tell(Found { rule, duty, record: None });
             }
         }
         Ok(())
@@ -329,15 +345,16 @@ impl Replica {
         rule: &Rule,
         now_ms: i64,
         until_ms: i64,
-        found: &mut Vec<Found>,
+        tell: Tell<'_>,
     ) -> Result<(), Error> {
         let projects = self.catalog.organisation().map_or([].as_slice(), |org| &org.projects);
         for project in projects.iter().filter(|project| !project.retired) {
             for slot in slots_of(days, rule, &project.id, now_ms, until_ms) {
                 let sheet = projection::row(self.store.reader(), slot.document)?;
                 let sheet = sheet.map(|row| self.record_of(row)).transpose()?;
-                let duty = of_slot(days, rule, &slot, sheet.as_ref());
-                found.extend(duty.map(|duty| Found { rule: rule.clone(), duty, record: None }));
+                if let Some(duty) = of_slot(days, rule, &slot, sheet.as_ref()) {
+                    tell(Found { rule, duty, record: None });
+                }
             }
         }
         Ok(())
@@ -348,19 +365,19 @@ impl Replica {
         Ok(Record::of(row, &lines))
     }
 
-    fn view(&self, found: Found, now_ms: i64) -> DutyView {
+    fn view(&self, days: &Days<'_>, found: Found<'_>, now_ms: i64) -> DutyView {
         let Found { rule, duty, record } = found;
         // Others of the role may have done it without signal; the branch's word settles it.
         let owing: BTreeSet<_> =
             duty.owners.iter().flat_map(|owner| people(&self.catalog, owner, &duty.unit)).collect();
         let is_alone = owing.len() == 1 && owing.contains(&self.identity.user);
-        let is_told = record.as_ref().is_some_and(|record| record.is_escalated(&duty.key));
+        let is_told = record.is_some_and(|record| record.is_escalated(&duty.key));
         let is_known = is_alone || is_told || matches!(duty.subject, Subject::Device(_));
         let known_until_ms = if is_known { i64::MAX } else { i64::MIN };
-        let status = duty::status(&Days::of(&self.catalog), &rule, &duty, now_ms, known_until_ms);
+        let status = duty::status(days, rule, &duty, now_ms, known_until_ms);
         DutyView {
             is_own: owing.contains(&self.identity.user),
-            part: record.as_ref().and_then(|record| part_of(&self.catalog, &rule, &duty, record)),
+            part: record.and_then(|record| part_of(&self.catalog, rule, &duty, record)),
             name: record.map(|record| name_of(&record.row)).unwrap_or_default(),
             duty,
             status,
