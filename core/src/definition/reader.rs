@@ -105,6 +105,15 @@ impl Reader {
     }
 }
 
+/// Methods of a deserializer that all read one form of JSON.
+macro_rules! read_as {
+    ($form:ident: $($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
+            self.$form(visitor)
+        })*
+    };
+}
+
 impl<'de> Deserializer<'de> for Reader {
     type Error = Unfit;
 
@@ -125,44 +134,13 @@ impl<'de> Deserializer<'de> for Reader {
         if let Value::Bool(flag) = self.0 { visitor.visit_bool(flag) } else { self.unfit(&visitor) }
     }
 
-    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        self.number(visitor)
-    }
-
-    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        self.number(visitor)
-    }
-
-    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        self.number(visitor)
-    }
-
-    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        self.number(visitor)
-    }
-
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        self.number(visitor)
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        self.text(visitor)
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        self.text(visitor)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        self.elements(visitor)
-    }
+    read_as! { number: deserialize_u8 deserialize_u32 deserialize_u64 deserialize_i64 deserialize_f64 }
+    read_as! { text: deserialize_str deserialize_string }
+    read_as! { elements: deserialize_seq }
+    read_as! { entries: deserialize_map }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value, Unfit> {
         self.elements(visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        self.entries(visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
